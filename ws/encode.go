@@ -1,0 +1,392 @@
+package ws
+
+// This file holds the sending half of the Codec. Its encoders are atomic: where dst is too small, nothing is written and
+// nothing changed, and n is the size that is needed. (EncodePayload and EncodeCompressed, which go piece by piece, say so.)
+
+import (
+	"encoding/binary"
+	"io"
+
+	"github.com/embws/embws/ws/internal/mask"
+	"github.com/embws/embws/ws/internal/utf8dfa"
+)
+
+// Encode writes one frame to dst: its header, in the shortest form (rule 97), and payload, which a client masks on the way
+// with a fresh key (rules 95 and 96). It returns the frame's size, FrameSize(role, len(payload)). payload is not changed
+// and must not overlap dst.
+//
+// op is Text, Binary, Ping or Pong. A message may be sent in fragments: give the kind with each of them, and fin with the
+// last; the codec writes the opcodes (rule 101). Continuation stands for the kind of the open message. Control frames
+// may go out between fragments (rule 70).
+//
+// Errors: ErrNoRoom if dst is too small, with n the size that is needed; ErrOpcodeSend, ErrControlSize, ErrMessageOpen, ErrNoMessage
+// for a wrong op; ErrFrameOpen while EncodeHeader is owed payload; ErrCloseSent, ErrCloseSeen, ErrFailed when it is too
+// late; ErrTextSend with Options.CheckText; ErrRandom. Nothing is written with an error.
+func (c *Codec) Encode(dst []byte, op Opcode, fin bool, payload []byte) (n int, err error) {
+	first, bad := c.firstByte(op, fin, uint64(len(payload)))
+	if bad != nil {
+		return 0, bad
+	}
+	size := HeaderSize(c.role, uint64(len(payload)))
+	if len(dst)-size < len(payload) {
+		return size + len(payload), ErrNoRoom
+	}
+	text, bad := c.checkText(op, fin, payload)
+	if bad != nil {
+		return 0, bad
+	}
+	key, bad := c.newKey()
+	if bad != nil {
+		return 0, bad
+	}
+	putHeader(dst, c.role, first, uint64(len(payload)), key)
+	if c.role == Client {
+		mask.Copy(dst[size:], payload, key)
+	} else {
+		copy(dst[size:], payload)
+	}
+	c.sent(op, fin, text)
+	return size + len(payload), nil
+}
+
+// EncodeHeader writes only the header of a data frame whose payload has length bytes, and returns its size, HeaderSize(role,
+// length). The payload is then owed: EncodePayload writes it in pieces of any size, or a server, which does not mask,
+// sends it from where it lies and reports it by Sent. Until all was sent the codec refuses other frames.
+//
+// op, fin and the errors are those of Encode; a control frame cannot be sent so (ErrOpcodeSend).
+func (c *Codec) EncodeHeader(dst []byte, op Opcode, fin bool, length uint64) (n int, err error) {
+	if op.IsControl() {
+		return 0, ErrOpcodeSend
+	}
+	if length>>63 != 0 {
+		return 0, ErrLengthTopBit
+	}
+	first, bad := c.firstByte(op, fin, length)
+	if bad != nil {
+		return 0, bad
+	}
+	size := HeaderSize(c.role, length)
+	if len(dst) < size {
+		return size, ErrNoRoom
+	}
+	if length == 0 {
+		if _, bad := c.checkText(op, fin, nil); bad != nil {
+			return 0, bad
+		}
+	}
+	key, bad := c.newKey()
+	if bad != nil {
+		return 0, bad
+	}
+	putHeader(dst, c.role, first, length, key)
+	c.owed = length
+	c.sendKey = key
+	c.sent(op, fin, c.sendText)
+	if fin && length > 0 {
+		c.facts |= bitSendLast
+	}
+	return size, nil
+}
+
+// EncodePayload writes as much of src as dst has room for and as is owed, masked by a client, and returns how many bytes
+// that was; the caller sends them. dst and src are the same memory or apart. With Options.CheckText, text that is not
+// UTF-8 gives ErrTextSend before anything of src is written: the message cannot be finished then, so Close the connection's
+// transport. If more than is owed was given, the rest stays with the caller.
+func (c *Codec) EncodePayload(dst, src []byte) (n int, err error) {
+	if c.role == 0 {
+		return 0, ErrRole
+	}
+	n = int(min(c.owed, uint64(len(dst)), uint64(len(src))))
+	src = src[:n]
+	if c.opt.CheckText && c.facts&bitSendText != 0 {
+		state, bad := utf8dfa.Check(c.sendText, src)
+		if bad >= 0 || uint64(n) == c.owed && c.facts&bitSendLast != 0 && !state.Complete() {
+			return 0, ErrTextSend
+		}
+		c.sendText = state
+	}
+	if c.role == Client {
+		mask.Copy(dst, src, c.sendKey)
+		c.sendKey = mask.Rotate(c.sendKey, n)
+	} else {
+		copy(dst, src)
+	}
+	c.owed -= uint64(n)
+	return n, nil
+}
+
+// Sent reports that a server has sent n bytes of the owed payload itself. ErrSentTooMuch means that fewer are owed, or that
+// the codec is a client's, whose payload must pass EncodePayload to be masked; nothing is counted then.
+func (c *Codec) Sent(n uint64) error {
+	if c.role != Server || n > c.owed {
+		return ErrSentTooMuch
+	}
+	c.owed -= n
+	return nil
+}
+
+// Owed returns how many bytes of payload the last EncodeHeader is still owed.
+func (c *Codec) Owed() uint64 { return c.owed }
+
+// EncodeCompressed writes one frame of a message that the Deflater compresses, as large as dst allows (RFC 7692 6.1). used is how many
+// bytes of payload were taken. It goes piece by piece: ErrNoRoom means that more of the message waits, so send
+// dst[:n], and call again with payload[used:] and the same op and fin. dst needs at least MaxHeaderSize+1 bytes, else
+// nothing is done and n is 0. Options.Deflate must be set (ErrOpcodeSend); ErrDeflate is its failure. The other errors are those of Encode.
+func (c *Codec) EncodeCompressed(dst []byte, op Opcode, fin bool, payload []byte) (n, used int, err error) {
+	if op.IsControl() || c.role != 0 && c.opt.Deflate == nil {
+		return 0, 0, ErrOpcodeSend
+	}
+	fresh := c.sendKind == 0
+	first, bad := c.firstByte(op, false, 0)
+	if bad != nil {
+		return 0, 0, bad
+	}
+	if len(dst) <= MaxHeaderSize {
+		return 0, 0, ErrNoRoom
+	}
+	if _, bad = c.checkText(op, fin, payload); bad != nil {
+		return 0, 0, bad
+	}
+	key, bad := c.newKey()
+	if bad != nil {
+		return 0, 0, bad
+	}
+	size := HeaderSize(c.role, uint64(len(dst)))
+	wrote, used, err := c.opt.Deflate.Deflate(dst[size:], payload, fin)
+	if wrote < 0 || used < 0 || wrote > len(dst)-size || used > len(payload) || err != nil && err != io.EOF {
+		return 0, 0, ErrDeflate
+	}
+	text, _ := c.checkText(op, false, payload[:used])
+	done := err == io.EOF
+	if fresh {
+		first |= 0x40
+	}
+	if done {
+		first |= 0x80
+	}
+	exact := HeaderSize(c.role, uint64(wrote))
+	body := dst[exact : exact+wrote]
+	copy(body, dst[size:size+wrote])
+	putHeader(dst, c.role, first, uint64(wrote), key)
+	if c.role == Client {
+		mask.XOR(body, key)
+	}
+	c.sent(op, done, text)
+	if !done && (fin || used < len(payload)) {
+		return exact + wrote, used, ErrNoRoom
+	}
+	return exact + wrote, used, nil
+}
+
+// Reply writes what RFC 6455 wants in answer to an event: the Pong for a Ping (rule 66), the Close for a Close with its
+// code (rule 79), and nothing for the rest, for a Ping behind the peer's Close, and for a Close after our own. payload
+// is the event's. It returns the size of the frame, at most MaxControlFrameSize. Errors: ErrNoRoom with n the size
+// needed, ErrFrameOpen, ErrFailed, ErrRandom.
+func (c *Codec) Reply(dst []byte, e Event, payload []byte) (n int, err error) {
+	switch {
+	case e.Kind == Ping && c.facts&bitCloseSeen == 0:
+		if len(payload) > MaxControlPayload {
+			return 0, ErrControlSize
+		}
+		return c.encodeControl(dst, Pong, payload)
+	case e.Kind == Close && c.facts&bitCloseSent == 0:
+		return c.Close(dst, c.replyCode(), "")
+	}
+	return 0, nil
+}
+
+// replyCode is the code that answers the peer's Close: its own (rule 79).
+func (c *Codec) replyCode() CloseCode {
+	if c.peerCode == CloseNoCode {
+		return 0
+	}
+	return c.peerCode
+}
+
+// Close writes a Close frame with code and reason, or an empty one for code 0. It returns the frame's size, at most
+// MaxControlFrameSize. After it the codec sends nothing but Pongs, and still receives until the peer's Close (rules 71 and
+// 81). It is the one frame that a failed codec still sends.
+//
+// Errors: ErrCodeSend for a code that must not be on the wire (rule 82), ErrReasonSend for a reason over 123 bytes, one that is not
+// UTF-8, or one without a code; ErrCloseSent, ErrFrameOpen, ErrRandom; ErrNoRoom with n the size needed.
+func (c *Codec) Close(dst []byte, code CloseCode, reason string) (n int, err error) {
+	if c.role == 0 {
+		return 0, ErrRole
+	}
+	if bad := checkCloseSend(code, reason); bad != nil {
+		return 0, bad
+	}
+	if c.facts&bitCloseSent != 0 {
+		return 0, ErrCloseSent
+	}
+	var body [MaxControlPayload]byte
+	size := 0
+	if code != 0 {
+		binary.BigEndian.PutUint16(body[:], uint16(code))
+		size = 2 + copy(body[2:], reason)
+	}
+	n, err = c.encodeControl(dst, Close, body[:size])
+	if err == nil {
+		c.facts |= bitCloseSent
+		c.sentCode = code
+	}
+	return n, err
+}
+
+// checkCloseSend checks what a caller wants to close with (rules 77 and 82).
+func checkCloseSend(code CloseCode, reason string) *Error {
+	switch {
+	case code != 0 && !code.OnWire():
+		return ErrCodeSend
+	case len(reason) > MaxCloseReason || code == 0 && reason != "":
+		return ErrReasonSend
+	case reason != "":
+		var b [MaxCloseReason]byte
+		if !utf8dfa.Valid(b[:copy(b[:], reason)]) {
+			return ErrReasonSend
+		}
+	}
+	return nil
+}
+
+// encodeControl writes a control frame that was found right, but for what is owed.
+func (c *Codec) encodeControl(dst []byte, op Opcode, payload []byte) (n int, err error) {
+	switch {
+	case c.role == 0:
+		return 0, ErrRole
+	case c.failed != 0 && op != Close:
+		return 0, ErrFailed
+	case c.owed > 0:
+		return 0, ErrFrameOpen
+	}
+	size := HeaderSize(c.role, uint64(len(payload)))
+	if len(dst)-size < len(payload) {
+		return size + len(payload), ErrNoRoom
+	}
+	key, bad := c.newKey()
+	if bad != nil {
+		return 0, bad
+	}
+	putHeader(dst, c.role, 0x80|byte(op), uint64(len(payload)), key)
+	if c.role == Client {
+		mask.Copy(dst[size:], payload, key)
+	} else {
+		copy(dst[size:], payload)
+	}
+	return size + len(payload), nil
+}
+
+// firstByte returns the first byte of the frame that is asked for, or why it cannot be sent.
+func (c *Codec) firstByte(op Opcode, fin bool, length uint64) (byte, *Error) {
+	switch {
+	case c.role == 0:
+		return 0, ErrRole
+	case c.failed != 0:
+		return 0, ErrFailed
+	case c.facts&bitCloseSeen != 0:
+		return 0, ErrCloseSeen
+	case c.facts&bitCloseSent != 0 && op != Pong:
+		return 0, ErrCloseSent
+	case c.owed > 0:
+		return 0, ErrFrameOpen
+	}
+	b := byte(op)
+	switch op {
+	case Text, Binary:
+		if c.sendKind != 0 {
+			if c.sendKind != op {
+				return 0, ErrMessageOpen
+			}
+			b = byte(Continuation)
+		}
+	case Continuation:
+		if c.sendKind == 0 {
+			return 0, ErrNoMessage
+		}
+	case Ping, Pong:
+		if !fin || length > MaxControlPayload {
+			return 0, ErrControlSize
+		}
+	default:
+		return 0, ErrOpcodeSend
+	}
+	if fin {
+		b |= 0x80
+	}
+	return b, nil
+}
+
+// checkText returns the state of the outgoing text after payload, if it is to be checked (rule 94).
+func (c *Codec) checkText(op Opcode, fin bool, payload []byte) (utf8dfa.State, *Error) {
+	if !c.opt.CheckText || op != Text && (op != Continuation || c.sendKind != Text) {
+		return c.sendText, nil
+	}
+	state, bad := utf8dfa.Check(c.sendText, payload)
+	if bad >= 0 || fin && !state.Complete() {
+		return 0, ErrTextSend
+	}
+	return state, nil
+}
+
+// sent notes that a frame was written.
+func (c *Codec) sent(op Opcode, fin bool, text utf8dfa.State) {
+	if op.IsControl() {
+		return
+	}
+	if op != Continuation {
+		c.sendKind = op
+	}
+	c.facts &^= bitSendLast | bitSendText
+	if c.sendKind == Text {
+		c.facts |= bitSendText
+	}
+	c.sendText = text
+	if fin {
+		c.sendKind = 0
+	}
+}
+
+// newKey returns a fresh masking key for a client, and 0 for a server.
+func (c *Codec) newKey() (uint32, *Error) {
+	if c.role != Client {
+		return 0, nil
+	}
+	if c.opt.Keys != nil {
+		return c.opt.Keys.next()
+	}
+	var b [4]byte
+	if err := fillDefault(b[:]); err != nil {
+		return 0, err
+	}
+	return binary.LittleEndian.Uint32(b[:]), nil
+}
+
+// putHeader writes a header in its shortest form to dst, which has room for it.
+func putHeader(dst []byte, role Role, first byte, length uint64, key uint32) {
+	n, maskBit := 2, byte(0)
+	if role == Client {
+		maskBit = 0x80
+	}
+	dst[0] = first
+	switch {
+	case length <= 125:
+		dst[1] = byte(length) | maskBit
+	case length <= 0xFFFF:
+		dst[1] = 126 | maskBit
+		binary.BigEndian.PutUint16(dst[2:], uint16(length))
+		n = 4
+	default:
+		dst[1] = 127 | maskBit
+		binary.BigEndian.PutUint64(dst[2:], length)
+		n = 10
+	}
+	if role == Client {
+		binary.LittleEndian.PutUint32(dst[n:], key)
+	}
+}
+
+// Mask masks or unmasks p in place with key, as RFC 6455 5.3 has it, where phase is how many bytes of the payload
+// came before p. Only code that does without a Codec needs it.
+func Mask(p []byte, key [4]byte, phase int) {
+	mask.XOR(p, mask.Rotate(binary.LittleEndian.Uint32(key[:]), phase))
+}
