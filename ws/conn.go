@@ -22,6 +22,8 @@ type Conn struct {
 	event   [1]Event
 	ended   bool // the transport has ended
 	halved  bool // CloseWrite was called
+
+	accepted bool // the 101 is written or pending
 }
 
 // Buffers is the memory that a Conn lives in, each of any size from one byte up. They stay in use until the next set-up.
@@ -76,6 +78,9 @@ func (c *Conn) Resume() error { return c.awaitHead() }
 
 // awaitHead reads until the handshake's head is whole.
 func (c *Conn) awaitHead() error {
+	if err := c.usable(); err != nil {
+		return err
+	}
 	if s := c.session.state; s != StateHandshake && s != StateFailed {
 		return ErrState
 	}
@@ -106,18 +111,17 @@ func (c *Conn) awaitHead() error {
 // Accept answers the request with 101 and opens the connection; a may be nil. The errors are those of
 // ServerHandshake.Accept, and the transport's; after a time-out, call it again with the same a.
 func (c *Conn) Accept(a *Acceptance) error {
-	if c.session.state != StateOpen {
-		for {
-			err := c.session.Accept(a)
-			if err != nil && err != ErrNoRoom {
-				return err
-			}
-			if flushed := c.Flush(); flushed != nil {
-				return flushed
-			}
-			if err == nil {
-				return nil
-			}
+	if err := c.usable(); err != nil {
+		return err
+	}
+	for !c.accepted {
+		err := c.session.Accept(a)
+		if err != nil && err != ErrNoRoom {
+			return err
+		}
+		c.accepted = err == nil
+		if flushed := c.Flush(); flushed != nil {
+			return flushed
 		}
 	}
 	return c.Flush()
@@ -126,6 +130,9 @@ func (c *Conn) Accept(a *Acceptance) error {
 // Respond answers the request with an HTTP response, as Session.Respond does. After a plain request NextRequest reads the next one; after a
 // refused upgrade, or with r.Close, close the transport. After a time-out, call it again with the same r.
 func (c *Conn) Respond(r *Response) error {
+	if err := c.usable(); err != nil {
+		return err
+	}
 	for {
 		err := c.session.Respond(r)
 		if err != nil && err != ErrNoRoom {
@@ -181,6 +188,9 @@ func (c *Conn) ReadPiece() (e Event, payload []byte, err error) {
 
 // more is called when no data came out of what has arrived: it sends what is due and, if nothing was found, reads.
 func (c *Conn) more(failed error, found bool) error {
+	if err := c.usable(); err != nil {
+		return err
+	}
 	if s := c.session.state; s != StateOpen && s != StateFailed && s != StateClosed {
 		return ErrState
 	}
@@ -220,6 +230,9 @@ func (c *Conn) WriteMessage(op Opcode, payload []byte) (n int, err error) {
 
 // WritePiece sends a part of a message; fin says that it is the last, which may be empty. Otherwise it is WriteMessage.
 func (c *Conn) WritePiece(op Opcode, fin bool, payload []byte) (n int, err error) {
+	if err = c.usable(); err != nil {
+		return 0, err
+	}
 	for {
 		k, err := c.session.Send(op, fin, payload[n:])
 		n += k
@@ -237,6 +250,9 @@ func (c *Conn) WritePiece(op Opcode, fin bool, payload []byte) (n int, err error
 
 // Ping sends a Ping with up to 125 bytes of payload. The Pong is dealt with by the Read methods.
 func (c *Conn) Ping(payload []byte) error {
+	if err := c.usable(); err != nil {
+		return err
+	}
 	if err := c.Flush(); err != nil {
 		return err
 	}
@@ -244,6 +260,17 @@ func (c *Conn) Ping(payload []byte) error {
 		return err
 	}
 	return c.Flush()
+}
+
+// usable reports why nothing can be sent or awaited: c was not set up, or has no buffer to go on with.
+func (c *Conn) usable() error {
+	switch {
+	case c.session.state == StateNone:
+		return ErrRole
+	case len(c.buffers.Read) == 0 || len(c.buffers.Write) == 0:
+		return ErrNoRoom
+	}
+	return nil
 }
 
 // Flush sends what is pending. The Write methods do so themselves; it is needed after a time-out.
@@ -273,6 +300,9 @@ func (c *Conn) Flush() error {
 // the transport's end. It drops at most MaxDrain bytes; the time is the caller's to limit, by a deadline of the
 // transport. nil means a clean close; the errors are those of ReadMessage but io.EOF, and those of Session.Close.
 func (c *Conn) Close(code CloseCode, reason string) error {
+	if err := c.usable(); err != nil {
+		return err
+	}
 	if c.session.state == StateOpen {
 		if err := c.Flush(); err != nil && !c.over() {
 			return err
@@ -337,9 +367,6 @@ func (c *Conn) arrived() []byte { return c.buffers.Read[c.from:c.to] }
 func (c *Conn) fill() error {
 	if c.ended {
 		return c.end()
-	}
-	if len(c.buffers.Read) == 0 {
-		return ErrNoRoom
 	}
 	c.from, c.to = 0, 0
 	for tries := 0; tries < transferTries; tries++ {

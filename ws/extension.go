@@ -10,6 +10,8 @@ package ws
 // around every token (RFC 6455 4.3, "implied *LWS"), and a quoted string, unescaped, must be a token as well.
 // What goes to the store is normalised: no spaces, no quotes, no empty elements. The cursors only meet tokens.
 
+import "bytes"
+
 // The states of a list.
 const (
 	listBad = iota // the grammar is broken; stays so
@@ -149,6 +151,26 @@ func (c *SubprotocolCursor) Next() ([]byte, bool) {
 	var name []byte
 	name, c.rest = cut(c.rest, ',')
 	return name, true
+}
+
+// listed reports whether name, a token, is among those that c has yet to yield.
+func listed[T text](c SubprotocolCursor, name T) bool {
+	for list := c.rest; ; {
+		for len(list) >= len(name) && len(list) > 0 {
+			if (len(list) == len(name) || list[len(name)] == ',') && sameBytes(list[:len(name)], name) {
+				return true
+			}
+			comma := bytes.IndexByte(list, ',')
+			if comma < 0 {
+				break
+			}
+			list = list[comma+1:]
+		}
+		var ok bool
+		if _, list, ok = c.records.next(tagProtocol); !ok {
+			return false
+		}
+	}
 }
 
 // cut splits s around the first sep.

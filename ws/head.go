@@ -139,34 +139,26 @@ func (h *head) parse(b []byte) (i int, done bool) {
 				return i, false
 			}
 			h.fields++
-			colon := i + 1
-			for colon < len(b) && octets[b[colon]]&classMask == classToken {
-				colon++
-			}
+			colon := i + tokenRun(b[i:])
 			if colon == len(b) || b[colon] != ':' || colon-i > MaxKeepName {
 				h.nameSize, h.longName = 0, false
 				h.state = inName
 				continue
 			}
-			if !h.beginField(b[i:colon]) {
-				h.fail(colon, ErrStoreFull)
-				return colon, false
-			}
+			name := b[i:colon]
 			i = colon + 1
 			for i < len(b) && octets[b[i]]&classMask == classOWS {
 				i++
 			}
 			end := i + textRun(b[i:])
-			if end < len(b)-1 && b[end] == '\r' && b[end+1] == '\n' { // the line lies whole in the input
-				if h.kind != kindOther || h.tag != tagAny {
-					if at := h.fieldValue(b[i:end]); at >= 0 {
-						h.fail(i+at, ErrStoreFull)
-						return i + at, false
-					}
-					h.endField()
-				}
+			whole := end < len(b)-1 && b[end] == '\r' && b[end+1] == '\n'
+			if whole && h.quickField(name, b[i:end]) {
 				i = end + 2
 				continue
+			}
+			if !h.beginField(name) {
+				h.fail(colon, ErrStoreFull)
+				return colon, false
 			}
 			h.state = atValue
 
@@ -290,14 +282,4 @@ func (h *head) openLong() bool {
 	h.used += 1 + copy(h.store[h.used+1:], h.name[:])
 	h.mark = h.used
 	return true
-}
-
-// tokenRun returns how many bytes at the start of b are token bytes.
-func tokenRun(b []byte) int {
-	for i, c := range b {
-		if octets[c]&classMask != classToken {
-			return i
-		}
-	}
-	return len(b)
 }

@@ -91,6 +91,51 @@ func knownField(role Role, name []byte) uint8 {
 	return known.kind
 }
 
+// quickField reads a field whose line lies whole in the input and that says what it says most of the time. It reports
+// whether it did; if not, nothing has changed and the general way (beginField, fieldValue, endField) reads the field.
+func (h *head) quickField(name, value []byte) bool {
+	kind := knownField(h.role, name)
+	tag := tagOf[kind]
+	if tag == tagAny && h.keeps(name) {
+		return false
+	}
+	f := &h.facts
+	switch kind {
+	case kindOther:
+		return true
+	case kindHost:
+		if f.hosts > 0 || !h.keepWhole(tag, value) {
+			return false
+		}
+		f.hosts = 1
+		return true
+	case kindOrigin:
+		return h.keepWhole(tag, value)
+	case kindUpgrade:
+		if foldEqual(value, words[wordWebSocket]) {
+			f.webSocket = true
+			return true
+		}
+	case kindConnection:
+		if foldEqual(value, words[wordUpgrade]) {
+			f.upgrade = true
+			return true
+		}
+	case kindVersion:
+		if f.versions == 0 && len(value) == 2 && value[0] == '1' && value[1] == '3' {
+			f.versions, f.version13 = 1, true
+			return true
+		}
+	case kindKey:
+		if f.keys == 0 && len(value) == keySize {
+			f.keys, f.keySize = 1, keySize
+			h.key = [keySize]byte(value)
+			return true
+		}
+	}
+	return false
+}
+
 // tagOf says under which tag a field is always kept.
 var tagOf = [kindAccept + 1]uint8{
 	kindHost: tagHost, kindOrigin: tagOrigin, kindProtocol: tagProtocol, kindExtensions: tagExtensions,
@@ -205,11 +250,6 @@ const wrong = 0xFF
 // right so far; spaces may follow but nothing else.
 func (h *head) readScalar(run []byte) {
 	f := &h.facts
-	if h.kind == kindKey && h.at == 0 && len(run) == keySize && f.keys == 1 {
-		f.keySize = uint8(copy(h.key[:], run))
-		h.at = keySize
-		return
-	}
 	for _, c := range run {
 		if octets[c]&classMask == classOWS {
 			h.tail = true
@@ -254,16 +294,6 @@ func (h *head) right(ok bool) {
 // readElements looks for tokens in a list, in any case (rules 5 and 6): websocket in Upgrade, upgrade and close in
 // Connection. h.at counts how much of the candidate in h.word was met in the element.
 func (h *head) readElements(run []byte) {
-	if h.at == 0 && !h.tail { // the value is one word, more often than not
-		word := uint8(wordUpgrade)
-		if h.kind == kindUpgrade {
-			word = wordWebSocket
-		}
-		if foldEqual(run, words[word]) {
-			h.word, h.at = word, uint8(len(run))
-			return
-		}
-	}
 	for _, c := range run {
 		switch {
 		case c == ',':

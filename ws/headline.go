@@ -13,6 +13,9 @@ const (
 func (h *head) firstLine(b []byte) (n int, err *Error) {
 	switch h.state {
 	case atBlank:
+		if n = h.wholeLine(b); n > 0 {
+			return n, nil
+		}
 		h.state = atMethod
 		if b[0] != '\r' {
 			return 0, nil
@@ -59,6 +62,24 @@ func (h *head) firstLine(b []byte) (n int, err *Error) {
 		return n, nil
 	}
 	return h.statusLine(b)
+}
+
+// wholeLine takes a request line in origin-form that lies whole in the input. It returns its length, or 0 if it is
+// anything else, for the general way to read.
+func (h *head) wholeLine(b []byte) int {
+	if len(b) <= len(textMethod) || string(b[:len(textMethod)]) != textMethod || b[len(textMethod)] != '/' {
+		return 0
+	}
+	end := len(textMethod) + 1
+	for end < len(b) && octets[b[end]]&octetTarget != 0 {
+		end++
+	}
+	if len(b)-end <= len(textVersion) || b[end] != ' ' || string(b[end+1:end+1+len(textVersion)]) != textVersion ||
+		!h.keepWhole(tagTarget, b[len(textMethod):end]) {
+		return 0
+	}
+	h.state = atLine
+	return end + 1 + len(textVersion)
 }
 
 // target takes a part of the request-target: an origin-form, or an absolute-form with a scheme of HTTP or WebSocket

@@ -61,16 +61,27 @@ const (
 	highBits = 0x8080808080808080
 )
 
-// textRun returns how many bytes at the start of b may stand in a field value: those before the first control
-// byte that is not a tab. It looks at eight bytes at a time.
+// notText marks, by their high bits, the control bytes, the tab among them.
+func notText(x uint64) uint64 {
+	next := x&^highBits + eachByte // has the high bit of a DEL, and adding 0x5F gives it to all from 0x20 up
+	return (next | ^(next + 0x5F*eachByte)) &^ x
+}
+
+// notName marks, by their high bits, all bytes but letters and dashes: those that names are mostly made of.
+func notName(x uint64) uint64 {
+	folded := x&^highBits | 0x20*eachByte
+	letter := (folded + 0x1F*eachByte) &^ (folded + 0x05*eachByte)
+	other := (x^0x2D*eachByte)&^highBits + 0x7F*eachByte
+	return other&^letter | x
+}
+
+// textRun returns how many bytes at the start of b may stand in a field value: those before the first control byte that
+// is not a tab. It looks at eight bytes at a time.
 func textRun(b []byte) int {
 	i := 0
 	for {
 		for ; i <= len(b)-8; i += 8 {
-			x := binary.LittleEndian.Uint64(b[i : i+8])
-			next := x&^highBits + eachByte // has the high bit of a DEL, and adding 0x5F gives it to all from 0x20 up
-			hit := (next | ^(next + 0x5F*eachByte)) &^ x & highBits
-			if hit != 0 {
+			if hit := notText(binary.LittleEndian.Uint64(b[i:i+8])) & highBits; hit != 0 {
 				i += bits.TrailingZeros64(hit) >> 3
 				break
 			}
@@ -83,6 +94,21 @@ func textRun(b []byte) int {
 		}
 		i++
 	}
+}
+
+// tokenRun returns how many bytes at the start of b are token bytes.
+func tokenRun(b []byte) int {
+	i := 0
+	for ; i <= len(b)-8; i += 8 {
+		if hit := notName(binary.LittleEndian.Uint64(b[i:i+8])) & highBits; hit != 0 {
+			i += bits.TrailingZeros64(hit) >> 3
+			break
+		}
+	}
+	for i < len(b) && isToken(b[i]) {
+		i++
+	}
+	return i
 }
 
 // foldEqual reports whether name, of token bytes only, is want in any case. want is lower case letters and

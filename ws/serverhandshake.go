@@ -124,14 +124,8 @@ func (h *ServerHandshake) validSubprotocols() bool {
 		if !ok {
 			return true
 		}
-		for later := c; ; {
-			other, ok := later.Next()
-			if !ok {
-				break
-			}
-			if sameBytes(name, other) {
-				return false
-			}
+		if listed(c, name) {
+			return false
 		}
 	}
 }
@@ -212,12 +206,7 @@ func (h *ServerHandshake) Subprotocols() SubprotocolCursor {
 
 // Offers reports whether the client offers that subprotocol. Their names are case-sensitive.
 func (h *ServerHandshake) Offers(name string) bool {
-	for c := h.Subprotocols(); ; {
-		offer, ok := c.Next()
-		if !ok || sameBytes(offer, name) {
-			return ok
-		}
-	}
+	return tokenString(name) && listed(h.Subprotocols(), name)
 }
 
 // Extensions returns a cursor over what the client offers, in its order of preference (RFC 6455 9.1).

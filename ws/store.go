@@ -118,6 +118,21 @@ func (h *head) addList(run []byte) int {
 	return -1
 }
 
+// keepWhole makes a record of a whole value. It reports whether it did: not if the value is empty, ends in a space, or
+// finds no room.
+func (h *head) keepWhole(tag uint8, value []byte) bool {
+	n := len(value)
+	if n == 0 || octets[value[n-1]]&classMask == classOWS || len(h.store)-h.used < n+2 {
+		return false
+	}
+	record := h.store[h.used:]
+	record[0] = tag
+	copy(record[1:], value)
+	record[n+1] = '\n'
+	h.used += n + 2
+	return true
+}
+
 // shut ends the open record.
 func (h *head) shut() {
 	for h.used > h.mark && octets[h.store[h.used-1]]&classMask == classOWS {

@@ -4,12 +4,13 @@
 package main
 
 import (
+	"io"
 	"os"
 
 	"github.com/embws/embws/ws"
 )
 
-// All the memory that the connection needs, 1,024 bytes of buffers and the two structs.
+// All the memory that the connection needs: 1,024 bytes of buffers, and two structs of 1,000 bytes together.
 var (
 	kept      [512]byte // what the handshake keeps of the request
 	rx        [256]byte // what arrives
@@ -20,11 +21,14 @@ var (
 	options   = ws.Options{MaxFrame: ws.NoLimit, MaxMessage: ws.NoLimit}
 )
 
-func main() {
+func main() { serve(&uart) }
+
+// serve runs one connection to its end.
+func serve(line io.ReadWriter) {
 	handshake.Reset(kept[:], nil)
-	err := conn.Serve(&uart, &handshake, ws.Buffers{Read: rx[:], Write: tx[:]}, &options)
-	if err == nil && handshake.Outcome() == ws.UpgradeRequested {
-		err = conn.Accept(nil)
+	err := conn.Serve(line, &handshake, ws.Buffers{Read: rx[:], Write: tx[:]}, &options)
+	if err == nil {
+		err = conn.Accept(nil) // a request for anything but a WebSocket is an error here
 	}
 	for err == nil {
 		var piece ws.Event
@@ -33,7 +37,7 @@ func main() {
 			_, err = conn.WritePiece(piece.Kind, piece.Is(ws.MessageEnd), payload)
 		}
 	}
-	_ = conn.Close(ws.CloseNormal, "") // after the peer's Close, or a failure: says what is left to say
+	_ = conn.Close(ws.CloseNormal, "") // after the peer's Close nothing is left to say; after a failure it waits for the peer to go
 }
 
 // stream is the device's byte stream.

@@ -18,7 +18,7 @@
 //     as text/html; every other path but the WebSocket one answers 404.
 //   - /chat is a WebSocket echo, same opcode and bytes, for messages of 1 MiB at
 //     least; offered the subprotocol chat, it chooses it.
-//   - A Close is answered with its own code and reason.
+//   - A Close is answered with its code, and the server prints its reason.
 //   - SIGINT closes every open connection with 1001 and ends the process with
 //     status 0 within a few seconds.
 package browser
