@@ -10,8 +10,6 @@ package ws
 // around every token (RFC 6455 4.3, "implied *LWS"), and a quoted string, unescaped, must be a token as well.
 // What goes to the store is normalised: no spaces, no quotes, no empty elements. The cursors only meet tokens.
 
-import "bytes"
-
 // The states of a list.
 const (
 	listBad = iota // the grammar is broken; stays so
@@ -160,16 +158,17 @@ func listed[T text](c SubprotocolCursor, name T) bool {
 			if (len(list) == len(name) || list[len(name)] == ',') && sameBytes(list[:len(name)], name) {
 				return true
 			}
-			comma := bytes.IndexByte(list, ',')
-			if comma < 0 {
-				break
+			for len(list) > 0 && list[0] != ',' {
+				list = list[1:]
 			}
-			list = list[comma+1:]
+			if len(list) > 0 {
+				list = list[1:]
+			}
 		}
-		var ok bool
-		if _, list, ok = c.records.next(tagProtocol); !ok {
+		if len(c.records.rest) == 0 {
 			return false
 		}
+		_, list, _ = c.records.next(tagProtocol)
 	}
 }
 

@@ -121,7 +121,7 @@ func (h *ServerHandshake) validSubprotocols() bool {
 	}
 	for c := h.Subprotocols(); ; {
 		name, ok := c.Next()
-		if !ok {
+		if !ok || len(c.rest) == 0 && f.protocols == 1 {
 			return true
 		}
 		if listed(c, name) {
