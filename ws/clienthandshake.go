@@ -168,6 +168,9 @@ func (h *ClientHandshake) emitRequest(w *window) {
 // to accept it then is ErrState, a failure of rule 38. ErrState is also the answer if Reset was not called or has failed.
 func (h *ClientHandshake) Receive(buf []byte) (n int, done bool, err error) {
 	p := &h.h
+	if p.skips(buf) {
+		return 1, false, nil
+	}
 	switch p.outcome {
 	case NeedMore:
 	case Opened:

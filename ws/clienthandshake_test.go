@@ -126,8 +126,10 @@ func TestClientHandshake_RefusesBadRequests(t *testing.T) { // rules 22, 28
 	for _, s := range [][]string{{""}, {"a", "a"}, {"a,b"}, {"\"a\""}, make([]string, 65)} {
 		refused(func(r *Request) { r.Subprotocols = s }, ErrRequest)
 	}
-	for _, name := range []string{"", "a b", "Host", "UPGRADE", "connection", "Sec-WebSocket-Key", "sec-websocket-anything",
-		"Content-Length", "Transfer-Encoding", "Origin"} {
+	for _, name := range []string{
+		"", "a b", "Host", "UPGRADE", "connection", "Sec-WebSocket-Key", "sec-websocket-anything",
+		"Content-Length", "Transfer-Encoding", "Origin",
+	} {
 		refused(func(r *Request) { r.Fields = []Field{{"Good", ""}, {name, "x"}} }, ErrField)
 	}
 	var h ClientHandshake

@@ -266,7 +266,8 @@ func TestCodec_AllocatesNothing(t *testing.T) {
 	var stream []byte
 	for _, f := range [][]byte{
 		masked(0x81, []byte("hello")), masked(0x82, pattern(300)), masked(0x01, []byte("\xCE")), masked(0x89, pattern(125)),
-		masked(0x80, []byte("\xBA")), masked(0x8A, nil), masked(0x82, pattern(70000)), masked(0x88, []byte("\x03\xE8bye")), {1, 2, 3},
+		masked(0x80, []byte("\xBA")), masked(0x8A, nil), masked(0x82, pattern(70000)), masked(0x88, []byte("\x03\xE8bye")),
+		{1, 2, 3},
 	} {
 		stream = append(stream, f...)
 	}

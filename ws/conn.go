@@ -198,10 +198,9 @@ func (c *Conn) more(failed error, found bool) error {
 		if c.session.codec.failed == 0 {
 			return failed
 		}
-		if err := c.Flush(); err != nil {
-			return err
+		if c.Flush() == nil { // else Close tries again
+			c.halve()
 		}
-		c.halve()
 		return failed
 	}
 	if err := c.Flush(); err != nil && !c.over() {

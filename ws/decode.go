@@ -1,7 +1,7 @@
 package ws
 
 // This file holds the receiving half of the Codec: what the next byte belongs to, and the payload. header.go checks
-// the frame headers, decode_short.go is the way round for the many short frames.
+// the frame headers, decode_whole.go is the way round for messages that lie whole in the buffer.
 
 import (
 	"io"
@@ -79,6 +79,12 @@ func (c *Codec) run(d *decoder, events []Event) (found []Event, rule uint8) {
 				d.at, events = c.decodeShort(d.buf, d.at, events, &d.limits)
 				if len(events) == cap(events) {
 					return events, 0
+				}
+				if e, ok := c.decodeWhole(d.buf[d.at:], &d.limits); ok {
+					e.Start += uint64(d.at)
+					d.at = int(e.Start) + int(e.Length)
+					events = append(events, e)
+					continue
 				}
 			}
 			rule = c.readHeader(d)

@@ -14,8 +14,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-const sampleKey = "dGhlIHNhbXBsZSBub25jZQ==" // RFC 6455 1.3
-const sampleAccept = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
+const (
+	sampleKey    = "dGhlIHNhbXBsZSBub25jZQ==" // RFC 6455 1.3
+	sampleAccept = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
+)
 
 // browserRequest is what a current browser sends.
 const browserRequest = "GET /chat?room=1 HTTP/1.1\r\n" +

@@ -23,6 +23,7 @@ const (
 	inName    // a field name of which a part came
 	atValue   // the spaces in front of a value
 	inValue   // a value
+	inSkipped // a value that nobody wants
 	atLF      // the line feed of a field line
 	atEmptyLF // the line feed of the empty line
 )
@@ -34,6 +35,7 @@ type head struct {
 
 	total uint64 // bytes eaten since Reset
 	start uint64 // of which before this head
+	limit uint64 // the total at which this head is too large
 	err   *Error // the broken rule
 	errAt uint64
 
@@ -53,6 +55,7 @@ type head struct {
 	word     uint8
 	tail     bool // spaces were seen behind a word: it is over
 	list     uint8
+	keeping  bool  // the caller wants further fields
 	longName bool  // the name in hand is longer than MaxKeepName
 	nameSize uint8 // bytes of it in name
 	digits   uint16
@@ -70,7 +73,7 @@ func (h *head) reset(role Role, store []byte, opt *HandshakeOptions) {
 	if opt == nil {
 		opt = &noHandshakeOptions
 	}
-	*h = head{store: store, opt: opt, role: role}
+	*h = head{store: store, opt: opt, role: role, keeping: opt.KeepAll || len(opt.Keep) > 0}
 	h.next()
 	for _, name := range opt.Keep {
 		if len(name) == 0 || len(name) > MaxKeepName {
@@ -83,6 +86,7 @@ func (h *head) reset(role Role, store []byte, opt *HandshakeOptions) {
 // next begins a head on the same connection.
 func (h *head) next() {
 	h.start = h.total
+	h.limit = h.total + uint64(boundOr(h.opt.MaxHead, DefaultMaxHead))
 	h.used, h.mark, h.lists, h.fields, h.step, h.digits = 0, 0, 0, 0, 0, 0
 	h.whole = false
 	h.facts = headFacts{}
@@ -107,7 +111,7 @@ func (h *head) failure() Failure {
 // h.err afterwards.
 func (h *head) receive(buf []byte) (n int, done bool) {
 	b, over := buf, false
-	if left := uint64(boundOr(h.opt.MaxHead, DefaultMaxHead)) - (h.total - h.start); uint64(len(buf)) > left {
+	if left := h.limit - h.total; uint64(len(buf)) > left {
 		b, over = buf[:left], true
 	}
 	n, done = h.parse(b)
@@ -116,6 +120,16 @@ func (h *head) receive(buf []byte) (n int, done bool) {
 	}
 	h.total += uint64(n)
 	return n, done
+}
+
+// skips takes a single byte of a value that nobody wants, and reports whether buf is one: what a header of many KiB is
+// made of when it comes byte by byte.
+func (h *head) skips(buf []byte) bool {
+	if len(buf) != 1 || h.state != inSkipped || octets[buf[0]]&octetText == 0 || h.total >= h.limit || h.outcome != NeedMore {
+		return false
+	}
+	h.total++
+	return true
 }
 
 // parse is receive without the limit on the head.
@@ -152,7 +166,7 @@ func (h *head) parse(b []byte) (i int, done bool) {
 			}
 			end := i + textRun(b[i:])
 			whole := end < len(b)-1 && b[end] == '\r' && b[end+1] == '\n'
-			if whole && h.quickField(name, b[i:end]) {
+			if whole && (!h.keeping && !mayBeKnown(name) || h.quickField(name, b[i:end])) {
 				i = end + 2
 				continue
 			}
@@ -168,11 +182,14 @@ func (h *head) parse(b []byte) (i int, done bool) {
 			}
 			if i < len(b) {
 				h.state = inValue
+				if h.kind == kindOther && h.tag == tagAny {
+					h.state = inSkipped
+				}
 			}
 
-		case inValue:
+		case inValue, inSkipped:
 			end := i + textRun(b[i:])
-			if end > i && (h.kind != kindOther || h.tag != tagAny) {
+			if end > i && h.state == inValue {
 				if at := h.fieldValue(b[i:end]); at >= 0 {
 					h.fail(i+at, ErrStoreFull)
 					return i + at, false

@@ -73,6 +73,15 @@ func nameEnds(name []byte) uint64 {
 	return uint64(binary.LittleEndian.Uint32(name)) | uint64(binary.LittleEndian.Uint32(last))<<32 | 0x20*eachByte
 }
 
+// mayBeKnown reports whether name has the length and the ends of a field that is understood.
+func mayBeKnown(name []byte) bool {
+	if uint(len(name)-4) >= uint(len(knownNames)-4) {
+		return false
+	}
+	ends := nameEnds(name)
+	return ends == knownNames[len(name)].ends || ends == otherName.ends
+}
+
 // knownField returns which field name is.
 func knownField(role Role, name []byte) uint8 {
 	if len(name) < 4 || len(name) >= len(knownNames) {
@@ -111,6 +120,21 @@ func (h *head) quickField(name, value []byte) bool {
 		return true
 	case kindOrigin:
 		return h.keepWhole(tag, value)
+	case kindProtocol:
+		if f.protocols > 0 {
+			return false
+		}
+		at := h.used
+		if count := h.keepList(tag, value); count > 0 {
+			f.protocols, f.protocolCount, h.lists = 1, count, at
+			return true
+		}
+	case kindExtensions:
+		if count := h.keepList(tag, value); count > 0 {
+			f.extensions = true
+			f.extensionCount += count
+			return true
+		}
 	case kindUpgrade:
 		if foldEqual(value, words[wordWebSocket]) {
 			f.webSocket = true
@@ -191,6 +215,9 @@ func more(n *uint8) {
 // keeps reports whether the caller wants the field of that name.
 func (h *head) keeps(name []byte) bool {
 	opt := h.opt
+	if !h.keeping {
+		return false
+	}
 	if opt.KeepAll {
 		return true
 	}

@@ -51,6 +51,9 @@ func (h *ServerHandshake) Restart() error {
 // returns n = 0 and the same error. ErrState means that Reset was not called, or that the answer is written.
 func (h *ServerHandshake) Receive(buf []byte) (n int, done bool, err error) {
 	p := &h.h
+	if p.skips(buf) {
+		return 1, false, nil
+	}
 	switch p.outcome {
 	case NeedMore:
 	case UpgradeRequested, PlainRequest:

@@ -351,8 +351,10 @@ func TestServerHandshake_AcceptRefusesBadArguments(t *testing.T) { // rules 18, 
 		refused(Acceptance{Fields: []Field{{"X", s}}}, ErrField)
 		refused(Acceptance{Fields: []Field{{"X", "y"}, {s, "y"}}}, ErrField)
 	}
-	for _, name := range []string{"", "a b", "a:", "Host", "upgrade", "Connection", "CONTENT-LENGTH", "transfer-encoding",
-		"Sec-WebSocket-Accept", "sec-websocket-protocol", "Sec-WebSocket-X", "\x80"} {
+	for _, name := range []string{
+		"", "a b", "a:", "Host", "upgrade", "Connection", "CONTENT-LENGTH", "transfer-encoding",
+		"Sec-WebSocket-Accept", "sec-websocket-protocol", "Sec-WebSocket-X", "\x80",
+	} {
 		refused(Acceptance{Fields: []Field{{name, "x"}}}, ErrField)
 	}
 	_, err = emitted(t, 500, func(dst []byte) (int, error) { return h.Accept(dst, nil) })

@@ -86,6 +86,10 @@ func TestSession_AnyRoomOfOneByteOrMore(t *testing.T) {
 			if step == 1 && room > 132 {
 				continue
 			}
+			messages[5].Payload = pattern(70000)
+			if room < 1000 || step < 10 {
+				messages[5].Payload = pattern(3000)
+			}
 			for _, role := range []Role{Server, Client} {
 				from, to := newEnd(role, room, Options{}), newEnd(3-role, 1, Options{})
 				var pongs []Message

@@ -133,6 +133,46 @@ func (h *head) keepWhole(tag uint8, value []byte) bool {
 	return true
 }
 
+// keepList makes a record of a whole list whose elements are tokens, with at most one space behind each comma; those of
+// Sec-WebSocket-Extensions may have parameters without a value. It returns the number of elements, or 0 if the list is
+// anything else or finds no room: then nothing was kept.
+func (h *head) keepList(tag uint8, value []byte) (elements uint32) {
+	if len(h.store)-h.used < len(value)+2 {
+		return 0
+	}
+	record := h.store[h.used : h.used+len(value)+2]
+	record[0] = tag
+	n := 1
+	elements = 1
+	for i := 0; ; {
+		start := i
+		for i < len(value) && isToken(value[i]) {
+			record[n] = value[i]
+			n++
+			i++
+		}
+		if i == start {
+			return 0
+		}
+		if i == len(value) {
+			record[n] = '\n'
+			h.used += n + 1
+			return elements
+		}
+		switch c := value[i]; {
+		case c == ',':
+			elements++
+		case c != ';' || tag != tagExtensions:
+			return 0
+		}
+		record[n] = value[i]
+		n++
+		if i++; i < len(value) && value[i] == ' ' {
+			i++
+		}
+	}
+}
+
 // shut ends the open record.
 func (h *head) shut() {
 	for h.used > h.mark && octets[h.store[h.used-1]]&classMask == classOWS {

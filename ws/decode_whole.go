@@ -1,20 +1,85 @@
 package ws
 
-// This file holds the loop that decodes many short frames in a call. It calls nothing that is not inlined, so that its
-// variables stay in registers, and takes only what is surely right; all else is left to the general way, which finds
-// the same and more.
+// This file holds the two short ways for messages that come in one frame and lie whole in the buffer. They take only what
+// is surely right, and touch no state; all else is left to the general way, which finds the same and more.
 
 import (
 	"encoding/binary"
 	"math/bits"
+
+	"github.com/embws/embws/ws/internal/mask"
+	"github.com/embws/embws/ws/internal/utf8dfa"
 )
 
 // shortMask has, for each n up to 16, the two words that select the first n of 16 bytes.
 var shortMask = [32][2]uint64{
 	{0, 0},
-	{1<<8 - 1, 0}, {1<<16 - 1, 0}, {1<<24 - 1, 0}, {1<<32 - 1, 0}, {1<<40 - 1, 0}, {1<<48 - 1, 0}, {1<<56 - 1, 0}, {1<<64 - 1, 0},
-	{1<<64 - 1, 1<<8 - 1}, {1<<64 - 1, 1<<16 - 1}, {1<<64 - 1, 1<<24 - 1}, {1<<64 - 1, 1<<32 - 1},
-	{1<<64 - 1, 1<<40 - 1}, {1<<64 - 1, 1<<48 - 1}, {1<<64 - 1, 1<<56 - 1}, {1<<64 - 1, 1<<64 - 1},
+	{1<<8 - 1, 0},
+	{1<<16 - 1, 0},
+	{1<<24 - 1, 0},
+	{1<<32 - 1, 0},
+	{1<<40 - 1, 0},
+	{1<<48 - 1, 0},
+	{1<<56 - 1, 0},
+	{1<<64 - 1, 0},
+	{1<<64 - 1, 1<<8 - 1},
+	{1<<64 - 1, 1<<16 - 1},
+	{1<<64 - 1, 1<<24 - 1},
+	{1<<64 - 1, 1<<32 - 1},
+	{1<<64 - 1, 1<<40 - 1},
+	{1<<64 - 1, 1<<48 - 1},
+	{1<<64 - 1, 1<<56 - 1},
+	{1<<64 - 1, 1<<64 - 1},
+}
+
+// decodeWhole takes one message of any length that lies whole at the head of buf, binary or text. ok is false if there is
+// none that is surely right, and nothing is changed. It must be called between two frames, with no message open.
+func (c *Codec) decodeWhole(buf []byte, l *limits) (e Event, ok bool) {
+	if len(buf) < 2 {
+		return e, false
+	}
+	kind, length, size := Opcode(buf[0]-0x80), uint64(buf[1]&0x7F), 2
+	if kind != Text && kind != Binary || (buf[1]&0x80 != 0) != (c.role == Server) {
+		return e, false
+	}
+	if length > 125 {
+		if len(buf) < MaxHeaderSize {
+			return e, false
+		}
+		least := uint64(126)
+		if size = 4; length == 126 {
+			length = uint64(binary.BigEndian.Uint16(buf[2:]))
+		} else {
+			size, least = 10, 1<<16
+			length = binary.BigEndian.Uint64(buf[2:])
+		}
+		if length < least {
+			return e, false
+		}
+	}
+	key := uint32(0)
+	if c.role == Server {
+		if len(buf) < size+4 {
+			return e, false
+		}
+		key = binary.LittleEndian.Uint32(buf[size:])
+		size += 4
+	}
+	if length > min(l.frame, l.message, maxPiece) || length > uint64(len(buf)-size) {
+		return e, false
+	}
+	p := buf[size : size+int(length)]
+	switch {
+	case kind == Text:
+		ascii := c.role == Server && mask.XORText(p, key)
+		if !ascii && !utf8dfa.Valid(p) {
+			mask.XOR(p, key)
+			return e, false
+		}
+	case c.role == Server:
+		mask.XOR(p, key)
+	}
+	return Event{Start: uint64(size), Length: uint32(length), Kind: kind, Flags: wholeMessage}, true
 }
 
 // decodeShort takes, from buf[at:], whole messages in one frame of at most 125 bytes, binary or ASCII text, as long as
