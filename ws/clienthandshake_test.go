@@ -176,7 +176,7 @@ var clientCases = []struct {
 	{"NUL in the reason", "HTTP/1.1 101 x|\x00y", ErrHeadSyntax},
 	{"folded line", "HTTP/1.1 101 x\r\nA: b\r\n| c\r\n", ErrHeadSyntax},
 	{"folded line of a refusal", "HTTP/1.1 403 x\r\nA: b\r\n|\tc\r\n", ErrHeadSyntax},
-	{"space before the colon", "HTTP/1.1 101 x\r\nA|: b\r\n"[:17] + "A| : b\r\n", ErrHeadSyntax},
+	{"space before the colon", "HTTP/1.1 101 x\r\nA| : b\r\n", ErrHeadSyntax},
 	// rule 13
 	{"too many fields", "HTTP/1.1 101 x\r\n" + strings.Repeat("a:\r\n", 100) + "|a:\r\n", ErrTooManyFields},
 	// rule 32
@@ -211,14 +211,6 @@ var clientCases = []struct {
 	{"window bits not offered", response("", "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits=10\r\n"), ErrExtensionAnswer},
 	{"extensions that break the grammar", response("", "Sec-WebSocket-Extensions: x-ext;\r\n"), ErrExtensionSyntax},
 	{"empty extensions", response("", "Sec-WebSocket-Extensions: ,\r\n"), ErrExtensionSyntax},
-}
-
-func init() {
-	for i := range clientCases {
-		if clientCases[i].name == "space before the colon" {
-			clientCases[i].in = "HTTP/1.1 101 x\r\nA| : b\r\n"
-		}
-	}
 }
 
 func TestClientHandshake_Responses(t *testing.T) {

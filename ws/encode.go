@@ -23,6 +23,9 @@ import (
 // for a wrong op; ErrFrameOpen while EncodeHeader is owed payload; ErrCloseSent, ErrCloseSeen, ErrFailed when it is too
 // late; ErrTextSend with Options.CheckText; ErrRandom. Nothing is written with an error.
 func (c *Codec) Encode(dst []byte, op Opcode, fin bool, payload []byte) (n int, err error) {
+	if fin && len(payload) <= 125 && (op == Text || op == Binary) && c.plain() {
+		return c.encodeShort(dst, 0x80|byte(op), payload)
+	}
 	first, bad := c.firstByte(op, fin, uint64(len(payload)))
 	if bad != nil {
 		return 0, bad
@@ -47,6 +50,34 @@ func (c *Codec) Encode(dst []byte, op Opcode, fin bool, payload []byte) (n int, 
 	}
 	c.sent(op, fin, text)
 	return size + len(payload), nil
+}
+
+// plain reports whether any message may be sent now, and none needs a check.
+func (c *Codec) plain() bool {
+	return c.role != 0 && c.failed == 0 && c.facts&(bitCloseSeen|bitCloseSent) == 0 && c.owed == 0 && c.sendKind == 0 && !c.opt.CheckText
+}
+
+// encodeShort is Encode for a message of at most 125 bytes in one frame, on a plain codec, whose state it leaves as it is.
+func (c *Codec) encodeShort(dst []byte, first byte, payload []byte) (n int, err error) {
+	if c.role == Server {
+		if n = 2 + len(payload); len(dst) < n {
+			return n, ErrNoRoom
+		}
+		dst[0], dst[1] = first, byte(len(payload))
+		copy(dst[2:], payload)
+		return n, nil
+	}
+	if n = 6 + len(payload); len(dst) < n {
+		return n, ErrNoRoom
+	}
+	key, bad := c.newKey()
+	if bad != nil {
+		return 0, bad
+	}
+	dst[0], dst[1] = first, 0x80|byte(len(payload))
+	binary.LittleEndian.PutUint32(dst[2:], key)
+	mask.Copy(dst[6:], payload, key)
+	return n, nil
 }
 
 // EncodeHeader writes only the header of a data frame whose payload has length bytes, and returns its size, HeaderSize(role,

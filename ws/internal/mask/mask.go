@@ -60,6 +60,11 @@ func Copy(dst, src []byte, key uint32) int {
 	k := wide(key)
 	last := dst[n-8:]
 	tail := load(src[n-8:]) ^ wide(Rotate(key, n-8))
+	if n <= 16 {
+		store(dst, load(src)^k)
+		store(last, tail)
+		return n
+	}
 	for len(src) >= 32 && len(dst) >= 32 {
 		v, w := (*[32]byte)(src), (*[32]byte)(dst)
 		store(w[0:8], load(v[0:8])^k)
