@@ -55,10 +55,13 @@ func (c *Conn) Serve(rw io.ReadWriter, hs *ServerHandshake, buffers Buffers, opt
 }
 
 // NextRequest waits for a request: the next one, after Respond to a plain one, or the same after Serve was interrupted by a
-// time-out. The errors are those of Serve.
+// time-out. The errors are those of Serve; io.EOF also means that the last answer was to end the connection.
 func (c *Conn) NextRequest() error {
-	if c.session.state == StateRequest {
+	switch c.session.state {
+	case StateRequest:
 		return nil
+	case StateClosed:
+		return io.EOF
 	}
 	return c.awaitHead()
 }
@@ -151,20 +154,33 @@ func (c *Conn) Respond(r *Response) error {
 func (c *Conn) Early() []byte { return c.arrived() }
 
 // ReadMessage returns the next whole message: Text or Binary, and its payload, which lies in the buffers and stays until the next call
-// of a Read method. Control frames are dealt with on the way.
+// of a Read method. Control frames are dealt with on the way; Next shows them.
 //
 // io.EOF means that the peer has closed with a Close frame, which was answered; PeerClose has its code and reason. ErrNoClose, which is also an
 // io.ErrUnexpectedEOF, means that the transport ended without. Another *Error is a violation of the peer: its Close was
 // sent, and Close waits for the peer to go (rule 85). Any other error is the transport's.
 func (c *Conn) ReadMessage() (op Opcode, payload []byte, err error) {
 	for {
+		m, err := c.Next()
+		if err != nil || m.Kind == Text || m.Kind == Binary {
+			return m.Kind, m.Payload, err
+		}
+	}
+}
+
+// Next is ReadMessage that also returns the Pings, which were answered, and the Pongs.
+func (c *Conn) Next() (m Message, err error) {
+	for {
 		n, m, err := c.session.Next(c.arrived(), c.buffers.Message)
 		c.from += n
 		if m.Kind == Text || m.Kind == Binary {
-			return m.Kind, m.Payload, nil
+			return m, nil
 		}
 		if err := c.more(err, m.Kind != 0); err != nil {
-			return 0, nil, err
+			return Message{}, err
+		}
+		if m.Kind == Ping || m.Kind == Pong {
+			return m, nil
 		}
 	}
 }
@@ -222,7 +238,8 @@ func (c *Conn) over() bool {
 
 // WriteMessage sends payload as a message, in fragments where it does not fit the write buffer; op is Text or Binary. It returns
 // how many bytes of payload were taken. If that is fewer than all, the transport has failed or timed out: call
-// it again with payload[n:] and the same op; if it is all, but err is not nil, Flush sends the rest. The errors are those of Codec.Encode, and the transport's.
+// it again with payload[n:] and the same op; if it is all, but err is not nil, Flush sends the rest. The errors are those of
+// Codec.Encode, and the transport's; after a violation of the peer, it is the violation's.
 func (c *Conn) WriteMessage(op Opcode, payload []byte) (n int, err error) {
 	return c.WritePiece(op, true, payload)
 }
@@ -235,6 +252,9 @@ func (c *Conn) WritePiece(op Opcode, fin bool, payload []byte) (n int, err error
 	for {
 		k, err := c.session.Send(op, fin, payload[n:])
 		n += k
+		if err == ErrFailed {
+			return n, c.session.Failure().Err
+		}
 		if err != nil && err != ErrNoRoom {
 			return n, err
 		}
@@ -247,7 +267,7 @@ func (c *Conn) WritePiece(op Opcode, fin bool, payload []byte) (n int, err error
 	}
 }
 
-// Ping sends a Ping with up to 125 bytes of payload. The Pong is dealt with by the Read methods.
+// Ping sends a Ping with up to 125 bytes of payload. Next shows the Pong.
 func (c *Conn) Ping(payload []byte) error {
 	if err := c.usable(); err != nil {
 		return err
@@ -295,9 +315,12 @@ func (c *Conn) Flush() error {
 }
 
 // Close ends the connection as RFC 6455 7.1 wants, and returns when the transport may be closed: it sends a Close with code
-// and reason (as Session.Close does), unless one was sent, and reads, dropping data, until the peer's Close or, after a violation,
-// the transport's end. It drops at most MaxDrain bytes; the time is the caller's to limit, by a deadline of the
-// transport. nil means a clean close; the errors are those of ReadMessage but io.EOF, and those of Session.Close.
+// and reason (as Session.Close does), unless one was sent, and reads, dropping data, until the peer's Close. A transport that
+// has a method CloseWrite() error is told that no more will be written; after that, and after a violation, Close reads until the transport's end, so
+// that bytes on their way do not destroy what the peer has not read yet (rule 85). It drops at most MaxDrain bytes; the time is the
+// caller's to limit, by a deadline of the transport. Call it in any case, after a refused handshake too.
+//
+// nil means a clean close; the errors are those of ReadMessage but io.EOF, and those of Session.Close.
 func (c *Conn) Close(code CloseCode, reason string) error {
 	if err := c.usable(); err != nil {
 		return err
@@ -313,10 +336,12 @@ func (c *Conn) Close(code CloseCode, reason string) error {
 	if err := c.Flush(); err != nil {
 		return err
 	}
-	if c.session.state == StateFailed {
-		return c.drain()
-	}
 	most := limit(c.session.codec.opt.MaxDrain, DefaultMaxDrain)
+	if c.session.state == StateFailed {
+		c.halve()
+		c.drain(most)
+		return c.session.End()
+	}
 	for !c.over() {
 		if c.drained > most {
 			return ErrDrain
@@ -325,35 +350,36 @@ func (c *Conn) Close(code CloseCode, reason string) error {
 		c.drained += uint64(len(payload))
 		if err != nil && err != io.EOF {
 			if c.session.state == StateFailed {
-				return c.drain()
+				c.drain(most)
 			}
 			return err
 		}
 	}
-	return c.Flush()
-}
-
-// drain reads and drops until the transport ends, so that the peer gets to read our Close before the transport is gone.
-func (c *Conn) drain() error {
-	failed := c.session.End()
-	most := limit(c.session.codec.opt.MaxDrain, DefaultMaxDrain)
-	c.halve()
-	for c.drained <= most {
-		c.from = c.to
-		if err := c.fill(); err != nil {
-			return failed
-		}
-		c.drained += uint64(c.to)
+	if err := c.Flush(); err != nil {
+		return err
 	}
-	return failed
+	if c.halve() {
+		c.drain(most)
+	}
+	return nil
 }
 
-// halve says to a transport that can hear it that nothing more will be written.
-func (c *Conn) halve() {
-	if t, ok := c.rw.(interface{ CloseWrite() error }); ok && !c.halved {
+// drain reads and drops until the transport ends, so that the peer gets to read our last words before the transport is gone.
+func (c *Conn) drain(most uint64) {
+	for c.drained <= most && c.fill() == nil {
+		c.drained += uint64(c.to)
+		c.from = c.to
+	}
+}
+
+// halve says to a transport that can hear it that nothing more will be written, and reports whether it was.
+func (c *Conn) halve() bool {
+	t, ok := c.rw.(interface{ CloseWrite() error })
+	if ok && !c.halved {
 		c.halved = true
 		_ = t.CloseWrite() // the transport is about to be given up
 	}
+	return ok
 }
 
 // Session returns the Session inside, for its states, Failure, PeerClose and SentClose. Do not feed it.

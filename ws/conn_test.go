@@ -254,7 +254,7 @@ func TestConn_EndsAreTold(t *testing.T) {
 	assert.Equal(t, 4, tr.out.Len())
 	assert.Empty(t, tr.in, "and drains")
 	_, err = c.WriteMessage(Text, nil)
-	assert.ErrorIs(t, err, ErrFailed)
+	assert.ErrorIs(t, err, ErrUnmasked)
 }
 
 // Rule 85: the drain is bounded.
@@ -279,6 +279,38 @@ func TestConn_CloseWaitsForThePeer(t *testing.T) {
 	assert.NoError(t, c.Close(CloseNormal, "bye"), "again")
 	_, _, err := c.ReadMessage()
 	assert.Equal(t, io.EOF, err)
+}
+
+// Rule 85 and the resets that destroy: behind a clean close, too, what is on its way is read before the transport is given up.
+func TestConn_CloseDrainsBehindThePeersClose(t *testing.T) {
+	tr := &transport{in: append(masked(0x88, []byte("\x03\xE8")), pattern(20000)...)}
+	var c Conn
+	c.Reset(tr, Server, small(100), 0, nil)
+	_, _, err := c.ReadMessage()
+	require.Equal(t, io.EOF, err)
+	require.NoError(t, c.Close(CloseNormal, ""))
+	assert.Empty(t, tr.in)
+	assert.Equal(t, 1, tr.closed)
+	assert.Equal(t, []byte{0x88, 2, 3, 0xE8}, tr.out.Bytes())
+
+	tr = &transport{in: append([]byte(upgradeRequest), pattern(20000)...)}
+	var h ServerHandshake
+	h.Reset(make([]byte, 200), nil)
+	require.NoError(t, c.Serve(tr, &h, small(100), nil))
+	require.NoError(t, c.Respond(&Response{Status: 404}))
+	assert.Equal(t, io.EOF, c.NextRequest())
+	require.NoError(t, c.Close(CloseNormal, ""))
+	assert.Empty(t, tr.in)
+}
+
+func TestConn_NextShowsControlFrames(t *testing.T) {
+	var c Conn
+	c.Reset(&transport{in: bytes.Join([][]byte{masked(0x89, []byte("a")), masked(0x8A, []byte("b")), masked(0x81, []byte("c"))}, nil)}, Server, small(100), 0, nil)
+	for _, want := range []Message{{Kind: Ping, Payload: []byte("a")}, {Kind: Pong, Payload: []byte("b")}, {Kind: Text, Payload: []byte("c")}} {
+		m, err := c.Next()
+		require.NoError(t, err)
+		assert.Equal(t, want, m)
+	}
 }
 
 // Rule 15: bytes behind the handshake of another are not lost.

@@ -28,7 +28,7 @@ const (
 	// client's, but a read may begin inside of a frame, or complete a Ping.
 	writeSize = readSize + ws.MaxControlFrameSize + ws.MaxHeaderSize
 
-	maxDrain = 1 << 20 // bytes dropped from a client that broke a rule, before its connection is cut
+	maxDrain = 1 << 20 // bytes dropped from a client after our last words, before its connection is cut
 	perChunk = 64      // clients in one piece of memory
 )
 
@@ -37,7 +37,7 @@ type client struct {
 	session  ws.Session
 	greeting *greeting // while the handshake runs
 	backlog  *backlog  // while the socket takes no more
-	drained  int32     // bytes dropped after a failure
+	drained  int32     // bytes dropped after our last words
 	fd       int32     // 0 when this place is free
 }
 
@@ -154,7 +154,7 @@ func (l *loop) receive(c *client) {
 		l.close(c)
 		return
 	}
-	if c.session.State() == ws.StateFailed {
+	if over(c) {
 		if c.drained += int32(n); c.drained > maxDrain {
 			l.close(c)
 		}
@@ -189,8 +189,8 @@ func (l *loop) event(c *client, e ws.Event, in []byte) error {
 	case ws.Text, ws.Binary:
 		payload := c.session.Payload(e, in, nil)
 		_, err := c.session.Send(e.Kind, e.Is(ws.MessageEnd), payload)
-		if errors.Is(err, ws.ErrCloseSeen) {
-			return nil // the peer has closed behind this message
+		if errors.Is(err, ws.ErrCloseSeen) || errors.Is(err, ws.ErrFailed) {
+			return nil // the peer has closed, or broken a rule, behind this message
 		}
 		return err
 	}
@@ -226,20 +226,23 @@ func (l *loop) flush(c *client) {
 	if c.backlog != nil {
 		l.unblock(c)
 	}
-	switch c.session.State() {
-	case ws.StateClosed:
-		l.close(c)
+	if over(c) {
+		_ = syscall.Shutdown(int(c.fd), syscall.SHUT_WR) // rule 85: and then drain, so that our last words arrive
 		return
-	case ws.StateFailed:
-		_ = syscall.Shutdown(int(c.fd), syscall.SHUT_WR) // rule 85: and then drain
-		return
-	case ws.StateHandshake, ws.StateRequest:
+	}
+	if s := c.session.State(); s == ws.StateHandshake || s == ws.StateRequest {
 		return
 	}
 	if c.greeting != nil {
 		c.greeting.next, l.greetings = l.greetings, c.greeting
 		c.greeting = nil
 	}
+}
+
+// over reports whether all is said, and the client's end is awaited.
+func over(c *client) bool {
+	s := c.session.State()
+	return s == ws.StateClosed || s == ws.StateFailed
 }
 
 func (l *loop) block(c *client) {

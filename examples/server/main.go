@@ -194,19 +194,22 @@ func echo(conn *ws.Conn) error {
 func (s *server) end(nc net.Conn, c *client, err error) {
 	_ = nc.SetDeadline(time.Now().Add(closeTime))
 	var broken *ws.Error
+	code, why := ws.CloseCode(0), ""
 	switch {
 	case errors.Is(err, io.EOF):
 		if code, reason, ok := c.conn.Session().PeerClose(); ok {
 			log.Printf("%s: closed by the client: %d %s", nc.RemoteAddr(), code, strconv.Quote(string(reason)))
 		}
-	case errors.Is(err, os.ErrDeadlineExceeded) && s.ctx.Err() != nil && c.conn.Session().State() == ws.StateOpen:
+	case errors.Is(err, os.ErrDeadlineExceeded) && s.ctx.Err() != nil:
 		log.Printf("%s: closing, the server stops", nc.RemoteAddr())
-		_ = c.conn.Close(ws.CloseGoingAway, "the server stops")
+		if code, why = ws.CloseGoingAway, "the server stops"; c.conn.Session().State() != ws.StateOpen {
+			return
+		}
 	case errors.As(err, &broken):
-		f := c.conn.Session().Failure()
-		log.Printf("%s: %v (rule %d, byte %d)", nc.RemoteAddr(), err, broken.Rule, f.Offset)
-		_ = c.conn.Close(0, "")
+		log.Printf("%s: %v (rule %d, byte %d)", nc.RemoteAddr(), err, broken.Rule, c.conn.Session().Failure().Offset)
 	default:
 		log.Printf("%s: %v", nc.RemoteAddr(), err)
+		return
 	}
+	_ = c.conn.Close(code, why)
 }
