@@ -42,8 +42,15 @@ func (c *Codec) decode(buf, out []byte, events []Event, room uint64) (int, []Eve
 	case len(events) == cap(events) && (len(buf) > 0 || c.phase == inTail):
 		return 0, events, ErrNoRoom
 	}
-	d := decoder{buf: buf, out: out, limits: c.limits(room)}
-	found, rule := c.run(&d, events)
+	l, at, found := c.limits(room), 0, events
+	if c.phase == inHeader && c.headLen == 0 && c.kind == 0 {
+		if at, found = c.decodeMessages(buf, 0, events, &l); at == len(buf) {
+			c.offset += uint64(at)
+			return at, found, nil
+		}
+	}
+	d := decoder{buf: buf, out: out, limits: l, at: at}
+	found, rule := c.run(&d, found)
 	c.offset += uint64(d.at)
 	if rule != 0 {
 		c.failed = rule
@@ -76,15 +83,9 @@ func (c *Codec) run(d *decoder, events []Event) (found []Event, rule uint8) {
 		switch c.phase {
 		case inHeader:
 			if c.headLen == 0 && c.kind == 0 {
-				d.at, events = c.decodeShort(d.buf, d.at, events, &d.limits)
+				d.at, events = c.decodeMessages(d.buf, d.at, events, &d.limits)
 				if len(events) == cap(events) {
 					return events, 0
-				}
-				if e, ok := c.decodeWhole(d.buf[d.at:], &d.limits); ok {
-					e.Start += uint64(d.at)
-					d.at = int(e.Start) + int(e.Length)
-					events = append(events, e)
-					continue
 				}
 			}
 			rule = c.readHeader(d)

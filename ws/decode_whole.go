@@ -32,54 +32,63 @@ var shortMask = [32][2]uint64{
 	{1<<64 - 1, 1<<64 - 1},
 }
 
-// decodeWhole takes one message of any length that lies whole at the head of buf, binary or text. ok is false if there is
-// none that is surely right, and nothing is changed. It must be called between two frames, with no message open.
-func (c *Codec) decodeWhole(buf []byte, l *limits) (e Event, ok bool) {
-	if len(buf) < 2 {
-		return e, false
+// decodeMessages takes, from buf[at:], whole messages in one frame of any length, binary or text, as long as they follow one
+// another. It must be called between two frames, with no message open. Events are written where they belong at once:
+// a copy of one that was just put together waits for all of its parts.
+func (c *Codec) decodeMessages(buf []byte, at int, events []Event, l *limits) (int, []Event) {
+	maskBit, keySize := byte(0x80), 4
+	if c.role == Client {
+		maskBit, keySize = 0, 0
 	}
-	kind, length, size := Opcode(buf[0]-0x80), uint64(buf[1]&0x7F), 2
-	if kind != Text && kind != Binary || (buf[1]&0x80 != 0) != (c.role == Server) {
-		return e, false
-	}
-	if length > 125 {
-		if len(buf) < MaxHeaderSize {
-			return e, false
+	most := min(l.frame, l.message, maxPiece)
+	for len(events) < cap(events) && len(buf)-at >= 2 {
+		if buf[at+1]^maskBit <= MaxControlPayload && len(buf)-at >= 6+16 {
+			at, events = c.decodeShort(buf, at, events, l)
+			if len(events) == cap(events) || len(buf)-at < 2 {
+				break
+			}
 		}
-		least := uint64(126)
-		if size = 4; length == 126 {
-			length = uint64(binary.BigEndian.Uint16(buf[2:]))
-		} else {
-			size, least = 10, 1<<16
-			length = binary.BigEndian.Uint64(buf[2:])
+		b := buf[at:]
+		kind, length, size := Opcode(b[0]-0x80), uint64(b[1]^maskBit), 2
+		switch {
+		case kind != Text && kind != Binary:
+			return at, events
+		case length <= 125:
+		case length == 126 && len(b) >= 4:
+			if length, size = uint64(binary.BigEndian.Uint16(b[2:])), 4; length < 126 {
+				return at, events
+			}
+		case length == 127 && len(b) >= 10:
+			if length, size = binary.BigEndian.Uint64(b[2:]), 10; length < 1<<16 {
+				return at, events
+			}
+		default:
+			return at, events
 		}
-		if length < least {
-			return e, false
+		start := size + keySize
+		if length > most || len(b) < start || length > uint64(len(b)-start) {
+			return at, events
 		}
-	}
-	key := uint32(0)
-	if c.role == Server {
-		if len(buf) < size+4 {
-			return e, false
+		p, key := b[start:start+int(length)], uint32(0)
+		if keySize != 0 {
+			key = binary.LittleEndian.Uint32(b[size:])
 		}
-		key = binary.LittleEndian.Uint32(buf[size:])
-		size += 4
-	}
-	if length > min(l.frame, l.message, maxPiece) || length > uint64(len(buf)-size) {
-		return e, false
-	}
-	p := buf[size : size+int(length)]
-	switch {
-	case kind == Text:
-		ascii := c.role == Server && mask.XORText(p, key)
-		if !ascii && !utf8dfa.Valid(p) {
+		switch {
+		case kind == Text:
+			ascii := keySize != 0 && mask.XORText(p, key)
+			if !ascii && !utf8dfa.Valid(p) {
+				mask.XOR(p, key)
+				return at, events
+			}
+		case keySize != 0:
 			mask.XOR(p, key)
-			return e, false
 		}
-	case c.role == Server:
-		mask.XOR(p, key)
+		used := len(events)
+		events = events[:used+1]
+		events[used] = Event{Start: uint64(at + start), Length: uint32(length), Kind: kind, Flags: wholeMessage}
+		at += start + int(length)
 	}
-	return Event{Start: uint64(size), Length: uint32(length), Kind: kind, Flags: wholeMessage}, true
+	return at, events
 }
 
 // decodeShort takes, from buf[at:], whole messages in one frame of at most 125 bytes, binary or ASCII text, as long as

@@ -6,6 +6,7 @@ package ws
 import (
 	"encoding/binary"
 	"io"
+	"math/bits"
 
 	"github.com/embws/embws/ws/internal/mask"
 	"github.com/embws/embws/ws/internal/utf8dfa"
@@ -23,6 +24,43 @@ import (
 // for a wrong op; ErrFrameOpen while EncodeHeader is owed payload; ErrCloseSent, ErrCloseSeen, ErrFailed when it is too
 // late; ErrTextSend with Options.CheckText; ErrRandom. Nothing is written with an error.
 func (c *Codec) Encode(dst []byte, op Opcode, fin bool, payload []byte) (n int, err error) {
+	n = len(payload)
+	if keys := c.readyKeys(op, fin); keys != nil && uint(n-16) <= MaxControlPayload-16 && len(dst)-n >= 6 {
+		key := keys.take()
+		binary.LittleEndian.PutUint64(dst, 0x8080|uint64(op)|uint64(n)<<8|uint64(key)<<16)
+		k, out := uint64(key)<<32|uint64(key), dst[6:6+n]
+		turned := bits.RotateLeft64(k, -8*(n&3))
+		switch { // blocks from the head and blocks up to the end, which overlap: no loop and no call
+		case n >= 64:
+			mask.Block32(out, payload, k)
+			mask.Block32(out[32:], payload[32:], k)
+			mask.Block32(out[n-64:], payload[n-64:], turned)
+			mask.Block32(out[n-32:], payload[n-32:], turned)
+		case n >= 32:
+			mask.Block32(out, payload, k)
+			mask.Block32(out[n-32:], payload[n-32:], turned)
+		default:
+			mask.Block16(out, payload, k)
+			mask.Block16(out[n-16:], payload[n-16:], turned)
+		}
+		return 6 + n, nil
+	}
+	return c.encodeFrame(dst, op, fin, payload)
+}
+
+// readyKeys returns the pool of a client that may send a whole message now without a second look, if a key is in it; else nil.
+func (c *Codec) readyKeys(op Opcode, fin bool) *Keys {
+	if c.role == Client && fin && op-1 <= 1 && c.owed == 0 && !c.opt.CheckText &&
+		uint8(c.sendKind)|c.failed|uint8(c.facts&(bitCloseSeen|bitCloseSent)) == 0 {
+		if keys := c.opt.Keys; keys != nil && keys.left >= 4 {
+			return keys
+		}
+	}
+	return nil
+}
+
+// encodeFrame is Encode for the frames that it does not write itself.
+func (c *Codec) encodeFrame(dst []byte, op Opcode, fin bool, payload []byte) (n int, err error) {
 	if fin && len(payload) <= 125 && (op == Text || op == Binary) && c.plain() {
 		return c.encodeShort(dst, 0x80|byte(op), payload)
 	}

@@ -34,9 +34,14 @@ func (k *Keys) next() (key uint32, err *Error) {
 		}
 		k.left = KeyPoolSize
 	}
-	at := KeyPoolSize - k.left
+	return k.take(), nil
+}
+
+// take returns the next key of a pool that has one.
+func (k *Keys) take() uint32 {
+	key := binary.LittleEndian.Uint32(k.pool[(KeyPoolSize-k.left)%KeyPoolSize&^3:])
 	k.left -= 4
-	return binary.LittleEndian.Uint32(k.pool[at:]), nil
+	return key
 }
 
 // read fills p from the source itself, past the pool: the nonce of a handshake is drawn once in a connection.

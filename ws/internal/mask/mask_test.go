@@ -90,3 +90,13 @@ func BenchmarkXOR(b *testing.B) {
 		})
 	}
 }
+
+func TestBlocks_MaskTheirSizeAndNoMore(t *testing.T) {
+	const key = 0x9ABCDE21
+	for size, block := range map[int]func(dst, src []byte, k uint64){16: Block16, 32: Block32} {
+		src, _ := sample(size+8, 0)
+		dst := make([]byte, size+8)
+		block(dst, src, wide(key))
+		require.Equal(t, append(naive(src[:size], key), make([]byte, 8)...), dst)
+	}
+}

@@ -57,6 +57,12 @@ func Check(s State, p []byte) (State, int) {
 			if i == len(p) {
 				break
 			}
+			if len(p)-i >= lanes*16 {
+				if n := parallel(p[i:]); n > 0 {
+					i += n
+					continue
+				}
+			}
 		}
 		end := min(i+16, len(p))
 		from, at := state, i
@@ -75,6 +81,53 @@ func Check(s State, p []byte) (State, int) {
 		}
 	}
 	return State(state & 63), -1
+}
+
+// lanes is how many stretches of text parallel looks at together.
+const lanes = 3
+
+// parallel returns how many bytes at the head of p, lanes*16 or more, are surely whole code points; 0 means that it cannot tell. A step of the table
+// takes longer to be done than to be begun, so three stretches of equal length are walked together. Each begins where a code
+// point may begin, and the one before must have ended there.
+func parallel(p []byte) int {
+	n := min(len(p)/lanes, 512)
+	i, j, k := boundary(p, n), boundary(p, 2*n), boundary(p, 3*n)
+	n -= 3 // the least that each has
+	r, s, t := walk(p[:n], p[i:i+n], p[j:j+n])
+	if (rest(r, p[n:i])|rest(s, p[i+n:j])|rest(t, p[j+n:k]))&63 != uint64(between) {
+		return 0
+	}
+	return k
+}
+
+// boundary returns the place of the code point that byte i of p belongs to, at most three bytes before.
+func boundary(p []byte, i int) int {
+	for back := 0; back < 3 && i < len(p) && p[i]&0xC0 == 0x80; back++ {
+		i--
+	}
+	return i
+}
+
+// walk returns the states after a, b and c, which have the same length. It is apart from parallel so that its variables
+// have registers enough.
+//
+//go:noinline
+func walk(a, b, c []byte) (r, s, t uint64) {
+	b, c = b[:len(a)], c[:len(a)]
+	for i := range a {
+		r = table[a[i]] >> (r & 63)
+		s = table[b[i]] >> (s & 63)
+		t = table[c[i]] >> (t & 63)
+	}
+	return r, s, t
+}
+
+// rest returns the state after the few bytes of p.
+func rest(s uint64, p []byte) uint64 {
+	for _, b := range p {
+		s = table[b] >> (s & 63)
+	}
+	return s
 }
 
 // ascii returns how many bytes at the head of p are surely ASCII: it looks at 8 at a time, then at single ones.
