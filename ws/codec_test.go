@@ -234,6 +234,26 @@ func TestDecode_ShortLoopAndGeneralWayAgree(t *testing.T) {
 	}
 }
 
+// Rules 89 and 92, in the batch loop: a byte that is no UTF-8 is found at any place of a text of any length, with other
+// frames behind it.
+func TestDecode_ShortLoopSeesEveryImpossibleByte(t *testing.T) {
+	behind := bytes.Repeat(masked(0x82, pattern(20)), 2)
+	for n := 1; n <= 200; n++ {
+		for at := 0; at < n; at++ {
+			text := bytes.Repeat([]byte{'y'}, n)
+			text[at] = 0xF8
+			for _, key := range [][]byte{testKey, {0, 0, 0, 0}, {0xFF, 0x80, 0xFF, 0x80}} {
+				f := frame(0x81, key, text)
+				var c Codec
+				c.Reset(Server, nil)
+				_, err := decodeAll(t, &c, append(append(bytes.Clone(behind), f...), behind...), 1<<20, 8)
+				require.Equal(t, ErrUTF8, err, "byte %d of %d", at, n)
+				require.Equal(t, uint64(len(behind)+len(f)-n+at), c.Failure().Offset)
+			}
+		}
+	}
+}
+
 // Bytes outside of what was eaten are never changed, nor is anything beyond the slice.
 func TestDecode_WritesOnlyWhereItEats(t *testing.T) {
 	for n := 0; n <= 40; n++ {

@@ -4,6 +4,7 @@ package ws
 // the frame headers, decode_whole.go is the way round for messages that lie whole in the buffer.
 
 import (
+	"encoding/binary"
 	"io"
 
 	"github.com/embws/embws/ws/internal/mask"
@@ -26,11 +27,13 @@ import (
 // close with. ErrNoRoom means that events or, for compressed payload, out has no room at all; ErrRole that Reset was not
 // called. Neither changes anything.
 func (c *Codec) Decode(buf, out []byte, events []Event) (n int, found []Event, err error) {
-	return c.decode(buf, out, events, 1<<64-1)
+	return c.decode(buf, out, events, 1<<64-1, false)
 }
 
-// decode is Decode for whom whole messages must fit room bytes (rule 48).
-func (c *Codec) decode(buf, out []byte, events []Event, room uint64) (int, []Event, error) {
+// decode is Decode for whom whole messages must fit room bytes (rule 48). With patient, the last frame of a connection, be it a
+// Close or one that breaks a rule, is left for the next call if others were found before it: those can be
+// answered then, as they could if they had come alone.
+func (c *Codec) decode(buf, out []byte, events []Event, room uint64, patient bool) (int, []Event, error) {
 	switch {
 	case c.role == 0:
 		return 0, events, ErrRole
@@ -49,7 +52,7 @@ func (c *Codec) decode(buf, out []byte, events []Event, room uint64) (int, []Eve
 			return at, found, nil
 		}
 	}
-	d := decoder{buf: buf, out: out, limits: l, at: at}
+	d := decoder{buf: buf, out: out, limits: l, at: at, patient: patient}
 	found, rule := c.run(&d, found)
 	c.offset += uint64(d.at)
 	if rule != 0 {
@@ -72,20 +75,30 @@ type decoder struct {
 	hasEvent bool
 	keptUsed bool // an event of this call lies in the codec
 	noRoom   bool // out is full
+	patient  bool // see decode
 }
 
 func (d *decoder) emit(e Event) { d.event, d.hasEvent = e, true }
 
 // run goes on until buf is used up, no room is left, or a rule is broken.
 func (c *Codec) run(d *decoder, events []Event) (found []Event, rule uint8) {
+	begin := mark{at: -1}
 	for len(events) < cap(events) {
 		before, from := d.at, c.phase
 		switch c.phase {
 		case inHeader:
-			if c.headLen == 0 && c.kind == 0 {
-				d.at, events = c.decodeMessages(d.buf, d.at, events, &d.limits)
-				if len(events) == cap(events) {
-					return events, 0
+			if c.headLen == 0 {
+				if c.kind == 0 {
+					d.at, events = c.decodeMessages(d.buf, d.at, events, &d.limits)
+					if len(events) == cap(events) {
+						return events, 0
+					}
+				}
+				if d.patient && len(events) > 0 {
+					if d.at < len(d.buf) && Opcode(d.buf[d.at]&0x0F) == Close {
+						return events, 0
+					}
+					begin = c.mark(d, len(events))
 				}
 			}
 			rule = c.readHeader(d)
@@ -106,14 +119,43 @@ func (c *Codec) run(d *decoder, events []Event) (found []Event, rule uint8) {
 		if d.hasEvent {
 			d.hasEvent = false
 			events = append(events, d.event)
-		} else if d.at == before && c.phase == from {
-			return events, rule // rule 55: what is here gives no more
+		} else if d.at == before && c.phase == from && rule == 0 {
+			return events, 0 // rule 55: what is here gives no more
+		}
+		if rule != 0 && begin.at >= 0 && c.facts&bitCompressed == 0 {
+			c.rewind(d, &begin)
+			return events[:begin.events], 0
 		}
 		if rule != 0 || c.facts&bitCloseSeen != 0 {
 			return events, rule
 		}
 	}
 	return events, 0
+}
+
+// mark is what the codec was before a frame of this call, for which rewind may be wanted.
+type mark struct {
+	at, events int
+	message    uint64
+	kind       Opcode
+	text       utf8dfa.State
+	facts      facts
+}
+
+func (c *Codec) mark(d *decoder, events int) mark {
+	return mark{d.at, events, c.message, c.kind, c.text, c.facts}
+}
+
+// rewind makes the frame that began at m unseen, its payload masked again. All of it that was seen was seen in this call.
+func (c *Codec) rewind(d *decoder, m *mark) {
+	if c.phase == inData && c.role == Server {
+		start := m.at + int(c.headLen)
+		n := int(min(c.length(), uint64(len(d.buf)-start), maxPiece))
+		mask.XOR(d.buf[start:start+n], binary.LittleEndian.Uint32(c.head[c.headLen-4:]))
+	}
+	c.message, c.kind, c.text, c.facts = m.message, m.kind, m.text, m.facts
+	c.phase, c.headLen, c.left, c.edges = inHeader, 0, 0, 0
+	d.at = m.at
 }
 
 // data takes the next piece of an uncompressed data frame.

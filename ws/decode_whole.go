@@ -144,7 +144,7 @@ func (c *Codec) decodeShort(buf []byte, at int, events []Event, l *limits) (int,
 			if kind == uint64(Text) {
 				for i := 0; i < len(q); i += 16 {
 					v := (*[16]byte)(p[i:])
-					seen |= binary.LittleEndian.Uint64(v[:8]) ^ key | binary.LittleEndian.Uint64(v[8:]) ^ key
+					seen |= (binary.LittleEndian.Uint64(v[:8]) ^ key) | (binary.LittleEndian.Uint64(v[8:]) ^ key)
 				}
 				if seen&topBits != 0 {
 					break

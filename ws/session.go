@@ -110,8 +110,9 @@ func (s *Session) SentClose() (code CloseCode, ok bool) { return s.codec.SentClo
 func (s *Session) Payload(e Event, in, room []byte) []byte { return s.codec.Payload(e, in, room) }
 
 // Receive takes bytes that have arrived, and appends to events what they hold, as Codec.Decode does: in, which is changed
-// in place, is eaten but for the cases named there and one more: bytes behind a handshake head are not eaten, but belong to the
-// next call. room is for inflated payload. The head's end gives an event of the kind Handshake: a server then looks
+// in place, is eaten but for the cases named there and two more: bytes behind a handshake head are not eaten, but belong to the
+// next call; and if a Close, or a frame that breaks a rule, stands behind others, it is left for the next call, so that
+// those can be answered first. room is for inflated payload. The head's end gives an event of the kind Handshake: a server then looks
 // at its ServerHandshake and calls Accept or Respond; a client is open.
 //
 // Answers are queued in the Output before Receive returns. While it has no room, one Pong waits there, the newest (rule
@@ -131,7 +132,7 @@ func (s *Session) receive(in, room []byte, events []Event, most uint64) (n int, 
 		return len(in), events, nil
 	}
 	before := len(events)
-	n, events, err = s.codec.decode(in, room, events, most)
+	n, events, err = s.codec.decode(in, room, events, most, true)
 	for i := before; i < len(events); i++ {
 		s.answer(events[i], in, room)
 	}

@@ -238,6 +238,52 @@ func TestSession_ViolationQueuesOneClose(t *testing.T) {
 	}
 }
 
+// A batch ends before the last frame of a connection, so that what came before it can be answered, whatever the pieces.
+func TestSession_BatchLeavesTheLastFrameForTheNextCall(t *testing.T) {
+	good := append(masked(0x81, []byte("one")), masked(0x82, []byte("two"))...)
+	long := append(bytes.Repeat([]byte("a"), 30), 0xFF, 'b', 'c')
+	for name, last := range map[string][]byte{
+		"close":           masked(0x88, []byte("\x03\xE8")),
+		"reserved bit":    masked(0xA1, nil),
+		"unmasked":        frame(0x81, nil, []byte("x")),
+		"long length":     {0x81, 0xFE, 0, 5, 1, 2, 3, 4},
+		"not UTF-8":       masked(0x81, long),
+		"cut code point":  masked(0x81, []byte("abc\xE2\x82")),
+		"not UTF-8, open": masked(0x01, long),
+		"bad close":       masked(0x88, []byte("\x00\x01")),
+	} {
+		stream := append(append([]byte{}, good...), last...)
+		for _, in := range [][]byte{stream, stream[:len(stream)-1]} {
+			if len(in) < len(stream) && name != "not UTF-8" && name != "not UTF-8, open" {
+				continue
+			}
+			s := newEnd(Server, 400, Options{})
+			in = bytes.Clone(in)
+			events := make([]Event, 0, 16)
+			n, found, err := s.Receive(in, nil, events)
+			require.NoError(t, err, name)
+			require.Len(t, found, 2, name)
+			require.Equal(t, len(good), n, name)
+			require.Equal(t, stream[len(good):len(in)], in[len(good):], "%s: unchanged", name)
+			for _, e := range found {
+				_, err = s.Send(e.Kind, true, s.Payload(e, in, nil))
+				require.NoError(t, err, name)
+			}
+			_, found, err = s.Receive(in[n:], nil, events[:0])
+			want := traceOf(t, Server, nil, stream[:len(in)], []byte{0}, 1)
+			require.Equal(t, want.failure, trimmed(s.Failure()), name)
+			if name == "close" {
+				require.NoError(t, err)
+				require.Len(t, found, 1)
+			} else {
+				require.Equal(t, want.failure.Err, err, name)
+			}
+			wire := s.drain(t)
+			require.Equal(t, "\x81\x03one\x82\x03two\x88\x02", string(wire[:12]), name)
+		}
+	}
+}
+
 // A Close that falls into a frame that is being sent waits for its end.
 func TestSession_CloseWaitsForTheFrameInProgress(t *testing.T) {
 	s := newEnd(Server, 4, Options{})
