@@ -22,7 +22,11 @@ func playFrames(c *Case, s split) error {
 	if _, whole := c.Option("memory"); whole {
 		return playNext(c, opt, s)
 	}
-	for _, slots := range [...]int{1, 2, 64} {
+	counts := []int{1, 2, 64}
+	if s.index > 1 && len(c.In) > wholeInput {
+		counts = counts[s.index%len(counts):][:1] // long input takes long: the splits share them
+	}
+	for _, slots := range counts {
 		if c.Level != "session" {
 			if err := playCodec(c, opt, s, slots); err != nil {
 				return fmt.Errorf("codec, %d events a call: %w", slots, err)
