@@ -1,75 +1,25 @@
 package ws
 
 import (
-	"bufio"
 	"bytes"
-	"encoding/hex"
-	"os"
-	"path/filepath"
-	"strconv"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/embws/embws/tests/vectors"
 )
 
 // The fuzz targets of frames and messages. Those of the handshakes stand with their tests. Each is also an ordinary test over its seeds.
 
-// seeds gives f the input bytes of every shared vector of a kind.
+// seeds gives add the input bytes of every shared vector of a kind.
 func seeds(f *testing.F, kind string, add func(in []byte)) {
-	files, err := filepath.Glob("../tests/vectors/*.txt")
+	cases, err := vectors.Cases()
 	require.NoError(f, err)
-	for _, name := range files {
-		file, err := os.Open(name)
-		require.NoError(f, err)
-		is, in := false, []byte(nil)
-		flush := func() {
-			if is && len(in) > 0 && len(in) < 4096 {
-				add(in)
-			}
-			is, in = false, nil
+	for _, c := range cases {
+		if c.Kind == kind && len(c.In) > 0 && len(c.In) < 4096 {
+			add(c.In)
 		}
-		for lines := bufio.NewScanner(file); lines.Scan(); {
-			word, rest, _ := strings.Cut(strings.TrimSpace(lines.Text()), " ")
-			switch {
-			case word == "case" || word == "end":
-				flush()
-			case word == "kind":
-				is = rest == kind
-			case word == "in":
-				in = append(in, looseData(rest)...)
-			}
-		}
-		flush()
-		require.NoError(f, file.Close())
 	}
-}
-
-// looseData reads the data of a vector, as far as it understands it; for a seed that is enough.
-func looseData(s string) (data []byte) {
-	for s = strings.TrimSpace(s); s != ""; s = strings.TrimSpace(s) {
-		if s[0] == '"' {
-			quoted, err := strconv.QuotedPrefix(s)
-			if err != nil {
-				return data
-			}
-			text, _ := strconv.Unquote(quoted)
-			data = append(data, text...)
-			s = s[len(quoted):]
-			continue
-		}
-		token, rest, _ := strings.Cut(s, " ")
-		s = rest
-		if count, b, ok := strings.Cut(token, "*"); ok {
-			n, _ := strconv.Atoi(count)
-			x, _ := hex.DecodeString(b)
-			data = append(data, bytes.Repeat(x, min(n, 5000))...)
-			continue
-		}
-		x, _ := hex.DecodeString(token)
-		data = append(data, x...)
-	}
-	return data
 }
 
 // trace is all that a stream did to a codec.

@@ -49,6 +49,7 @@ func compare(t *testing.T, in string, steps []byte, fresh func() receiver) recei
 }
 
 func FuzzServerHandshake(f *testing.F) {
+	seeds(f, "request", func(in []byte) { f.Add(string(in), []byte{0}, uint8(0x70)) })
 	f.Add(browserRequest, []byte{0}, uint8(0x70))
 	f.Add(browserRequest, []byte{7, 100}, uint8(0x73))
 	for _, c := range badHeads {
@@ -91,6 +92,7 @@ func FuzzServerHandshake(f *testing.F) {
 }
 
 func FuzzClientHandshake(f *testing.F) {
+	seeds(f, "response", func(in []byte) { f.Add(string(in), []byte{0}, uint8(0x70)) })
 	for _, c := range clientCases {
 		f.Add(strings.Replace(c.in, "|", "", 1), []byte{0, 9}, uint8(0x70))
 	}
