@@ -8,9 +8,9 @@ import "github.com/embws/embws/ws/internal/utf8dfa"
 // Codec is one end of an open WebSocket connection, without the I/O: the handshake is over, and what arrives and
 // what leaves are frames (RFC 6455 5).
 //
-// It is a plain value of at most 256 bytes, to be embedded anywhere; Reset makes it ready. It has one user at a time,
-// and allocates nothing, ever. Its memory holds one pointer, to the Options. A copy made while a connection is open
-// would be a second end of the same stream: do not use both.
+// It is a plain value of at most 256 bytes, to be embedded anywhere; Reset makes it ready. It has one user at a
+// time, and allocates nothing, ever. Its memory holds one pointer, to the Options. A copy made while a
+// connection is open would be a second end of the same stream: do not use both.
 type Codec struct {
 	opt *Options
 
@@ -67,8 +67,9 @@ const (
 	bitSendLast                     // the owed payload ends a message
 )
 
-// Reset makes c ready for a new connection as role, with nothing received or sent. opt stays the caller's and is
-// only read; nil means the defaults. If role is neither Server nor Client, all calls give ErrRole until the next Reset.
+// Reset makes c ready for a new connection as role, with nothing received or sent. opt stays the caller's and
+// is only read; nil means the defaults. If role is neither Server nor Client, all calls give ErrRole until the
+// next Reset.
 func (c *Codec) Reset(role Role, opt *Options) {
 	if opt == nil {
 		opt = &noOptions

@@ -234,8 +234,8 @@ func TestDecode_ShortLoopAndGeneralWayAgree(t *testing.T) {
 	}
 }
 
-// Rules 89 and 92, in the batch loop: a byte that is no UTF-8 is found at any place of a text of any length, with other
-// frames behind it.
+// Rules 89 and 92, in the batch loop: a byte that is no UTF-8 is found at any place of a text of any length,
+// with other frames behind it.
 func TestDecode_ShortLoopSeesEveryImpossibleByte(t *testing.T) {
 	behind := bytes.Repeat(masked(0x82, pattern(20)), 2)
 	for n := 1; n <= 200; n++ {

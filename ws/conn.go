@@ -4,13 +4,13 @@ package ws
 
 import "io"
 
-// Conn is one end of a WebSocket connection over any io.ReadWriter: a socket, TLS, a serial line. It reads and writes whole
-// messages, or messages larger than memory piece by piece, answers Pings and Closes by itself, and lives in the buffers that the caller
-// lends.
+// Conn is one end of a WebSocket connection over any io.ReadWriter: a socket, TLS, a serial line. It reads and
+// writes whole messages, or messages larger than memory piece by piece, answers Pings and Closes by itself, and
+// lives in the buffers that the caller lends.
 //
-// Conn has one user at a time, no lock and no goroutine; it never closes the transport. A time-out or another passing
-// error of the transport comes back as it is and leaves Conn whole: repeat the call, for writes with the bytes that were not
-// taken. So a blocked reader is woken by a deadline, to send a Close.
+// Conn has one user at a time, no lock and no goroutine; it never closes the transport. A time-out or another
+// passing error of the transport comes back as it is and leaves Conn whole: repeat the call, for writes with
+// the bytes that were not taken. So a blocked reader is woken by a deadline, to send a Close.
 type Conn struct {
 	session Session
 	output  Output
@@ -26,7 +26,8 @@ type Conn struct {
 	accepted bool // the 101 is written or pending
 }
 
-// Buffers is the memory that a Conn lives in, each of any size from one byte up. They stay in use until the next set-up.
+// Buffers is the memory that a Conn lives in, each of any size from one byte up. They stay in use until the
+// next set-up.
 type Buffers struct {
 	Read    []byte // what arrives; payload is handed out in it
 	Write   []byte // what leaves; a message that does not fit is sent in fragments
@@ -36,17 +37,17 @@ type Buffers struct {
 // transferTries is how often a transport may move nothing, without an error, before io.ErrNoProgress.
 const transferTries = 100
 
-// Reset makes c ready over rw as an end of a connection that is open already. The bytes that have arrived behind the
-// handshake go into the head of buffers.Read, and early is their number. opt may be nil.
+// Reset makes c ready over rw as an end of a connection that is open already. The bytes that have arrived
+// behind the handshake go into the head of buffers.Read, and early is their number. opt may be nil.
 func (c *Conn) Reset(rw io.ReadWriter, role Role, buffers Buffers, early int, opt *Options) {
 	*c = Conn{rw: rw, buffers: buffers, to: max(0, min(early, len(buffers.Read)))}
 	c.output.Reset(buffers.Write)
 	c.session.Reset(role, opt, &c.output)
 }
 
-// Serve makes c ready over rw and reads a client's request into hs, on which Reset was called. It returns nil when the
-// request is whole: look at hs, then call Accept or Respond. A request that breaks a rule is refused here, and the error
-// is the rule's *Error. io.EOF means that the transport ended before the first byte.
+// Serve makes c ready over rw and reads a client's request into hs, on which Reset was called. It returns nil
+// when the request is whole: look at hs, then call Accept or Respond. A request that breaks a rule is refused
+// here, and the error is the rule's *Error. io.EOF means that the transport ended before the first byte.
 func (c *Conn) Serve(rw io.ReadWriter, hs *ServerHandshake, buffers Buffers, opt *Options) error {
 	*c = Conn{rw: rw, buffers: buffers}
 	c.output.Reset(buffers.Write)
@@ -54,8 +55,9 @@ func (c *Conn) Serve(rw io.ReadWriter, hs *ServerHandshake, buffers Buffers, opt
 	return c.NextRequest()
 }
 
-// NextRequest waits for a request: the next one, after Respond to a plain one, or the same after Serve was interrupted by a
-// time-out. The errors are those of Serve; io.EOF also means that the last answer was to end the connection.
+// NextRequest waits for a request: the next one, after Respond to a plain one, or the same after Serve was
+// interrupted by a time-out. The errors are those of Serve; io.EOF also means that the last answer was to end
+// the connection.
 func (c *Conn) NextRequest() error {
 	switch c.session.state {
 	case StateRequest:
@@ -66,9 +68,9 @@ func (c *Conn) NextRequest() error {
 	return c.awaitHead()
 }
 
-// Connect makes c ready over rw, sends the request of hs, on which Reset was called, and reads the answer. It returns nil when the
-// connection is open. With ErrStatus the server has refused: hs has the status and the fields, and Early the start of the body.
-// After a time-out, Resume goes on.
+// Connect makes c ready over rw, sends the request of hs, on which Reset was called, and reads the answer. It
+// returns nil when the connection is open. With ErrStatus the server has refused: hs has the status and the
+// fields, and Early the start of the body. After a time-out, Resume goes on.
 func (c *Conn) Connect(rw io.ReadWriter, hs *ClientHandshake, buffers Buffers, opt *Options) error {
 	*c = Conn{rw: rw, buffers: buffers}
 	c.output.Reset(buffers.Write)
@@ -130,8 +132,9 @@ func (c *Conn) Accept(a *Acceptance) error {
 	return c.Flush()
 }
 
-// Respond answers the request with an HTTP response, as Session.Respond does. After a plain request NextRequest reads the next one; after a
-// refused upgrade, or with r.Close, close the transport. After a time-out, call it again with the same r.
+// Respond answers the request with an HTTP response, as Session.Respond does. After a plain request NextRequest
+// reads the next one; after a refused upgrade, or with r.Close, close the transport. After a time-out, call it
+// again with the same r.
 func (c *Conn) Respond(r *Response) error {
 	if err := c.usable(); err != nil {
 		return err
@@ -153,12 +156,13 @@ func (c *Conn) Respond(r *Response) error {
 // Early returns the bytes that have arrived and were not taken yet, such as the start of the body of a refusal.
 func (c *Conn) Early() []byte { return c.arrived() }
 
-// ReadMessage returns the next whole message: Text or Binary, and its payload, which lies in the buffers and stays until the next call
-// of a Read method. Control frames are dealt with on the way; Next shows them.
+// ReadMessage returns the next whole message: Text or Binary, and its payload, which lies in the buffers and
+// stays until the next call of a Read method. Control frames are dealt with on the way; Next shows them.
 //
-// io.EOF means that the peer has closed with a Close frame, which was answered; PeerClose has its code and reason. ErrNoClose, which is also an
-// io.ErrUnexpectedEOF, means that the transport ended without. Another *Error is a violation of the peer: its Close was
-// sent, and Close waits for the peer to go (rule 85). Any other error is the transport's.
+// io.EOF means that the peer has closed with a Close frame, which was answered; PeerClose has its code and
+// reason. ErrNoClose, which is also an io.ErrUnexpectedEOF, means that the transport ended without. Another
+// *Error is a violation of the peer: its Close was sent, and Close waits for the peer to go (rule 85). Any
+// other error is the transport's.
 func (c *Conn) ReadMessage() (op Opcode, payload []byte, err error) {
 	for {
 		m, err := c.Next()
@@ -185,9 +189,10 @@ func (c *Conn) Next() (m Message, err error) {
 	}
 }
 
-// ReadPiece returns the next piece of a message, as it arrives: e.Kind is Text or Binary, e.Is(MessageStart) and e.Is(MessageEnd) tell the
-// message's edges. The payload stays until the next call of a Read method. A message is as large as MaxMessage allows, the buffers as small as they
-// are. The errors are those of ReadMessage. Do not mix the two within a message.
+// ReadPiece returns the next piece of a message, as it arrives: e.Kind is Text or Binary, e.Is(MessageStart)
+// and e.Is(MessageEnd) tell the message's edges. The payload stays until the next call of a Read method. A
+// message is as large as MaxMessage allows, the buffers as small as they are. The errors are those of
+// ReadMessage. Do not mix the two within a message.
 func (c *Conn) ReadPiece() (e Event, payload []byte, err error) {
 	for {
 		in := c.arrived()
@@ -236,15 +241,17 @@ func (c *Conn) over() bool {
 	return c.session.codec.facts&bitCloseSeen != 0 || c.session.state == StateClosed
 }
 
-// WriteMessage sends payload as a message, in fragments where it does not fit the write buffer; op is Text or Binary. It returns
-// how many bytes of payload were taken. If that is fewer than all, the transport has failed or timed out: call
-// it again with payload[n:] and the same op; if it is all, but err is not nil, Flush sends the rest. The errors are those of
-// Codec.Encode, and the transport's; after a violation of the peer, it is the violation's.
+// WriteMessage sends payload as a message, in fragments where it does not fit the write buffer; op is Text or
+// Binary. It returns how many bytes of payload were taken. If that is fewer than all, the transport has failed
+// or timed out: call it again with payload[n:] and the same op; if it is all, but err is not nil, Flush sends
+// the rest. The errors are those of Codec.Encode, and the transport's; after a violation of the peer, it is the
+// violation's.
 func (c *Conn) WriteMessage(op Opcode, payload []byte) (n int, err error) {
 	return c.WritePiece(op, true, payload)
 }
 
-// WritePiece sends a part of a message; fin says that it is the last, which may be empty. Otherwise it is WriteMessage.
+// WritePiece sends a part of a message; fin says that it is the last, which may be empty. Otherwise it is
+// WriteMessage.
 func (c *Conn) WritePiece(op Opcode, fin bool, payload []byte) (n int, err error) {
 	if err = c.usable(); err != nil {
 		return 0, err
@@ -314,11 +321,12 @@ func (c *Conn) Flush() error {
 	}
 }
 
-// Close ends the connection as RFC 6455 7.1 wants, and returns when the transport may be closed: it sends a Close with code
-// and reason (as Session.Close does), unless one was sent, and reads, dropping data, until the peer's Close. A transport that
-// has a method CloseWrite() error is told that no more will be written; after that, and after a violation, Close reads until the transport's end, so
-// that bytes on their way do not destroy what the peer has not read yet (rule 85). It drops at most MaxDrain bytes; the time is the
-// caller's to limit, by a deadline of the transport. Call it in any case, after a refused handshake too.
+// Close ends the connection as RFC 6455 7.1 wants, and returns when the transport may be closed: it sends a
+// Close with code and reason (as Session.Close does), unless one was sent, and reads, dropping data, until the
+// peer's Close. A transport that has a method CloseWrite() error is told that no more will be written; after
+// that, and after a violation, Close reads until the transport's end, so that bytes on their way do not destroy
+// what the peer has not read yet (rule 85). It drops at most MaxDrain bytes; the time is the caller's to limit,
+// by a deadline of the transport. Call it in any case, after a refused handshake too.
 //
 // nil means a clean close; the errors are those of ReadMessage but io.EOF, and those of Session.Close.
 func (c *Conn) Close(code CloseCode, reason string) error {
@@ -364,7 +372,8 @@ func (c *Conn) Close(code CloseCode, reason string) error {
 	return nil
 }
 
-// drain reads and drops until the transport ends, so that the peer gets to read our last words before the transport is gone.
+// drain reads and drops until the transport ends, so that the peer gets to read our last words before the
+// transport is gone.
 func (c *Conn) drain(most uint64) {
 	for c.drained <= most && c.fill() == nil {
 		c.drained += uint64(c.to)
@@ -419,7 +428,7 @@ func (c *Conn) fill() error {
 
 // end says what the end of the transport means.
 func (c *Conn) end() error {
-	if c.session.state == StateHandshake && c.session.server != nil && c.session.server.Outcome() == NeedMore && c.session.server.Untouched() {
+	if h := c.session.server; c.session.state == StateHandshake && h != nil && h.Untouched() {
 		return io.EOF
 	}
 	if err := c.session.End(); err != nil {

@@ -12,8 +12,8 @@ import (
 
 var errTimeout = errors.New("time-out")
 
-// transport plays a peer: it gives what it was told, in pieces, and keeps what it is given. Every stutter-th call moves nothing and fails
-// with a time-out, or moves only a part.
+// transport plays a peer: it gives what it was told, in pieces, and keeps what it is given. Every stutter-th
+// call moves nothing and fails with a time-out, or moves only a part.
 type transport struct {
 	in             []byte
 	out            bytes.Buffer
@@ -73,8 +73,8 @@ func small(size int) Buffers {
 	return Buffers{Read: make([]byte, size), Write: make([]byte, size), Message: make([]byte, 300)}
 }
 
-// Promise 2, and the number of the issue: a message of 16 MiB is echoed through 32-byte buffers, with Pings of 125 bytes in
-// between, and nothing is allocated.
+// Promise 2, and the number of the issue: a message of 16 MiB is echoed through 32-byte buffers, with Pings of
+// 125 bytes in between, and nothing is allocated.
 func TestConn_Echoes16MiBThrough32Bytes(t *testing.T) {
 	const size = 16 << 20
 	one := bytes.Join([][]byte{masked(0x00, pattern(1024)), masked(0x89, pattern(125))}, nil)
@@ -281,7 +281,8 @@ func TestConn_CloseWaitsForThePeer(t *testing.T) {
 	assert.Equal(t, io.EOF, err)
 }
 
-// Rule 85 and the resets that destroy: behind a clean close, too, what is on its way is read before the transport is given up.
+// Rule 85 and the resets that destroy: behind a clean close, too, what is on its way is read before the
+// transport is given up.
 func TestConn_CloseDrainsBehindThePeersClose(t *testing.T) {
 	tr := &transport{in: append(masked(0x88, []byte("\x03\xE8")), pattern(20000)...)}
 	var c Conn

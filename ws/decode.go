@@ -11,28 +11,28 @@ import (
 	"github.com/embws/embws/ws/internal/utf8dfa"
 )
 
-// Decode takes the next bytes of the stream, unmasks them in place, and appends what it found to events, up to the
-// slice's capacity: the slice is never grown. It returns how many bytes of buf were eaten, the events, and an error.
-// Codec.Payload gives the payload of an event.
+// Decode takes the next bytes of the stream, unmasks them in place, and appends what it found to events, up to
+// the slice's capacity: the slice is never grown. It returns how many bytes of buf were eaten, the events, and
+// an error. Codec.Payload gives the payload of an event.
 //
-// All of buf is eaten, and may be of any size, but for three cases, in which the rest is to be given again: the events
-// are full; out is full; or two control frames of one call were split by the input. After the peer's Close, bytes are
-// eaten and dropped (rule 80).
+// All of buf is eaten, and may be of any size, but for three cases, in which the rest is to be given again: the
+// events are full; out is full; or two control frames of one call were split by the input. After the peer's
+// Close, bytes are eaten and dropped (rule 80).
 //
-// out is room for inflated payload, needed only with an Inflater. If a call has filled it to its end, call again, even
-// if buf is used up.
+// out is room for inflated payload, needed only with an Inflater. If a call has filled it to its end, call
+// again, even if buf is used up.
 //
-// The first violation fails the codec for good: the error is the *Error of the rule, the events found before it come
-// with it, n counts the bytes before it, and each further call gives n = 0 and the same error. Code tells what to
-// close with. ErrNoRoom means that events or, for compressed payload, out has no room at all; ErrRole that Reset was not
-// called. Neither changes anything.
+// The first violation fails the codec for good: the error is the *Error of the rule, the events found before it
+// come with it, n counts the bytes before it, and each further call gives n = 0 and the same error. Code tells
+// what to close with. ErrNoRoom means that events or, for compressed payload, out has no room at all; ErrRole
+// that Reset was not called. Neither changes anything.
 func (c *Codec) Decode(buf, out []byte, events []Event) (n int, found []Event, err error) {
 	return c.decode(buf, out, events, 1<<64-1, false)
 }
 
-// decode is Decode for whom whole messages must fit room bytes (rule 48). With patient, the last frame of a connection, be it a
-// Close or one that breaks a rule, is left for the next call if others were found before it: those can be
-// answered then, as they could if they had come alone.
+// decode is Decode for whom whole messages must fit room bytes (rule 48). With patient, the last frame of a
+// connection, be it a Close or one that breaks a rule, is left for the next call if others were found before
+// it: those can be answered then, as they could if they had come alone.
 func (c *Codec) decode(buf, out []byte, events []Event, room uint64, patient bool) (int, []Event, error) {
 	switch {
 	case c.role == 0:
@@ -146,7 +146,8 @@ func (c *Codec) mark(d *decoder, events int) mark {
 	return mark{d.at, events, c.message, c.kind, c.text, c.facts}
 }
 
-// rewind makes the frame that began at m unseen, its payload masked again. All of it that was seen was seen in this call.
+// rewind makes the frame that began at m unseen, its payload masked again. All of it that was seen was seen in
+// this call.
 func (c *Codec) rewind(d *decoder, m *mark) {
 	if c.phase == inData && c.role == Server {
 		start := m.at + int(c.headLen)
@@ -210,7 +211,8 @@ func (c *Codec) endFrame(flags *Flags) (rule uint8) {
 	return 0
 }
 
-// controlFrame takes the payload of a control frame: in place if all of it is here, else piece by piece into the codec.
+// controlFrame takes the payload of a control frame: in place if all of it is here, else piece by piece into
+// the codec.
 func (c *Codec) controlFrame(d *decoder) (rule uint8) {
 	here := len(d.buf) - d.at
 	whole := c.controlLen == 0 && uint64(here) >= c.left

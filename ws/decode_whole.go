@@ -1,7 +1,8 @@
 package ws
 
-// This file holds the two short ways for messages that come in one frame and lie whole in the buffer. They take only what
-// is surely right, and touch no state; all else is left to the general way, which finds the same and more.
+// This file holds the two short ways for messages that come in one frame and lie whole in the buffer. They take
+// only what is surely right, and touch no state; all else is left to the general way, which finds the same and
+// more.
 
 import (
 	"encoding/binary"
@@ -32,9 +33,9 @@ var shortMask = [32][2]uint64{
 	{1<<64 - 1, 1<<64 - 1},
 }
 
-// decodeMessages takes, from buf[at:], whole messages in one frame of any length, binary or text, as long as they follow one
-// another. It must be called between two frames, with no message open. Events are written where they belong at once:
-// a copy of one that was just put together waits for all of its parts.
+// decodeMessages takes, from buf[at:], whole messages in one frame of any length, binary or text, as long as
+// they follow one another. It must be called between two frames, with no message open. Events are written where
+// they belong at once: a copy of one that was just put together waits for all of its parts.
 func (c *Codec) decodeMessages(buf []byte, at int, events []Event, l *limits) (int, []Event) {
 	maskBit, keySize := byte(0x80), 4
 	if c.role == Client {
@@ -91,11 +92,11 @@ func (c *Codec) decodeMessages(buf []byte, at int, events []Event, l *limits) (i
 	return at, events
 }
 
-// decodeShort takes, from buf[at:], whole messages in one frame of at most 125 bytes, binary or ASCII text, as long as
-// they follow one another. It must be called between two frames, with no message open.
+// decodeShort takes, from buf[at:], whole messages in one frame of at most 125 bytes, binary or ASCII text, as
+// long as they follow one another. It must be called between two frames, with no message open.
 //
-// The next header is loaded before the payload is stored: up to 16 bytes of payload are stored as 16 bytes, the ones
-// behind the payload unchanged, and a load right behind would wait for that store.
+// The next header is loaded before the payload is stored: up to 16 bytes of payload are stored as 16 bytes, the
+// ones behind the payload unchanged, and a load right behind would wait for that store.
 func (c *Codec) decodeShort(buf []byte, at int, events []Event, l *limits) (int, []Event) {
 	const topBits = 0x8080808080808080
 	most := min(l.frame, l.message, MaxControlPayload)

@@ -1,5 +1,6 @@
-// Package ws encodes and decodes WebSocket (RFC 6455), for clients and servers, where memory is counted: it does no I/O, starts no
-// goroutine, reads no clock and allocates nothing. Every buffer is the caller's, of any size, down to one byte.
+// Package ws encodes and decodes WebSocket (RFC 6455), for clients and servers, where memory is counted: it
+// does no I/O, starts no goroutine, reads no clock and allocates nothing. Every buffer is the caller's, of any
+// size, down to one byte.
 //
 // # Which type to use
 //
@@ -49,16 +50,16 @@
 //
 // # Errors
 //
-// All errors are predeclared values of the type *Error, with the rule's number, the close code and the section of the
-// RFC, but for those of a Conn's transport, which come through as they are. errors.Is and errors.As work on both. A Failure tells
-// at which byte of the stream a rule was broken, and by which frame header.
+// All errors are predeclared values of the type *Error, with the rule's number, the close code and the section
+// of the RFC, but for those of a Conn's transport, which come through as they are. errors.Is and errors.As work
+// on both. A Failure tells at which byte of the stream a rule was broken, and by which frame header.
 //
 // Too small a destination changes nothing and says so by ErrNoRoom.
 //
 // # Memory
 //
-// A Codec takes 208 bytes and a Session 248, handshake and Output not included: an idle connection needs neither. A Conn takes
-// about 700. All are plain values, to be embedded or kept in arrays.
+// A Codec takes 208 bytes and a Session 248, handshake and Output not included: an idle connection needs
+// neither. A Conn takes about 700. All are plain values, to be embedded or kept in arrays.
 //
 // # Use by several goroutines
 //

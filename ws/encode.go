@@ -1,7 +1,8 @@
 package ws
 
-// This file holds the sending half of the Codec; encode_control.go has the control frames that it sends of itself. The encoders are atomic: where dst is too small, nothing is written and
-// nothing changed, and n is the size that is needed. (EncodePayload and EncodeCompressed, which go piece by piece, say so.)
+// This file holds the sending half of the Codec; encode_control.go has the control frames that it sends of
+// itself. The encoders are atomic: where dst is too small, nothing is written and nothing changed, and n is the
+// size that is needed. (EncodePayload and EncodeCompressed, which go piece by piece, say so.)
 
 import (
 	"encoding/binary"
@@ -12,17 +13,18 @@ import (
 	"github.com/embws/embws/ws/internal/utf8dfa"
 )
 
-// Encode writes one frame to dst: its header, in the shortest form (rule 97), and payload, which a client masks on the way
-// with a fresh key (rules 95 and 96). It returns the frame's size, FrameSize(role, len(payload)). payload is not changed
-// and must not overlap dst.
+// Encode writes one frame to dst: its header, in the shortest form (rule 97), and payload, which a client masks
+// on the way with a fresh key (rules 95 and 96). It returns the frame's size, FrameSize(role, len(payload)).
+// payload is not changed and must not overlap dst.
 //
-// op is Text, Binary, Ping or Pong. A message may be sent in fragments: give the kind with each of them, and fin with the
-// last; the codec writes the opcodes (rule 101). Continuation stands for the kind of the open message. Control frames
-// may go out between fragments (rule 70).
+// op is Text, Binary, Ping or Pong. A message may be sent in fragments: give the kind with each of them, and
+// fin with the last; the codec writes the opcodes (rule 101). Continuation stands for the kind of the open
+// message. Control frames may go out between fragments (rule 70).
 //
-// Errors: ErrNoRoom if dst is too small, with n the size that is needed; ErrOpcodeSend, ErrControlSize, ErrMessageOpen, ErrNoMessage
-// for a wrong op; ErrFrameOpen while EncodeHeader is owed payload; ErrCloseSent, ErrCloseSeen, ErrFailed when it is too
-// late; ErrTextSend with Options.CheckText; ErrRandom. Nothing is written with an error.
+// Errors: ErrNoRoom if dst is too small, with n the size that is needed; ErrOpcodeSend, ErrControlSize,
+// ErrMessageOpen, ErrNoMessage for a wrong op; ErrFrameOpen while EncodeHeader is owed payload; ErrCloseSent,
+// ErrCloseSeen, ErrFailed when it is too late; ErrTextSend with Options.CheckText; ErrRandom. Nothing is
+// written with an error.
 func (c *Codec) Encode(dst []byte, op Opcode, fin bool, payload []byte) (n int, err error) {
 	n = len(payload)
 	if keys := c.readyKeys(op, fin); keys != nil && uint(n-16) <= MaxControlPayload-16 && len(dst)-n >= 6 {
@@ -48,7 +50,8 @@ func (c *Codec) Encode(dst []byte, op Opcode, fin bool, payload []byte) (n int, 
 	return c.encodeFrame(dst, op, fin, payload)
 }
 
-// readyKeys returns the pool of a client that may send a whole message now without a second look, if a key is in it; else nil.
+// readyKeys returns the pool of a client that may send a whole message now without a second look, if a key is
+// in it; else nil.
 func (c *Codec) readyKeys(op Opcode, fin bool) *Keys {
 	if c.role == Client && fin && op-1 <= 1 && c.owed == 0 && !c.opt.CheckText &&
 		uint8(c.sendKind)|c.failed|uint8(c.facts&(bitCloseSeen|bitCloseSent)) == 0 {
@@ -95,7 +98,8 @@ func (c *Codec) plain() bool {
 	return c.role != 0 && c.failed == 0 && c.facts&(bitCloseSeen|bitCloseSent) == 0 && c.owed == 0 && c.sendKind == 0 && !c.opt.CheckText
 }
 
-// encodeShort is Encode for a message of at most 125 bytes in one frame, on a plain codec, whose state it leaves as it is.
+// encodeShort is Encode for a message of at most 125 bytes in one frame, on a plain codec, whose state it
+// leaves as it is.
 func (c *Codec) encodeShort(dst []byte, first byte, payload []byte) (n int, err error) {
 	if c.role == Server {
 		if n = 2 + len(payload); len(dst) < n {
@@ -118,9 +122,10 @@ func (c *Codec) encodeShort(dst []byte, first byte, payload []byte) (n int, err 
 	return n, nil
 }
 
-// EncodeHeader writes only the header of a data frame whose payload has length bytes, and returns its size, HeaderSize(role,
-// length). The payload is then owed: EncodePayload writes it in pieces of any size, or a server, which does not mask,
-// sends it from where it lies and reports it by Sent. Until all was sent the codec refuses other frames.
+// EncodeHeader writes only the header of a data frame whose payload has length bytes, and returns its size,
+// HeaderSize(role, length). The payload is then owed: EncodePayload writes it in pieces of any size, or a
+// server, which does not mask, sends it from where it lies and reports it by Sent. Until all was sent the codec
+// refuses other frames.
 //
 // op, fin and the errors are those of Encode; a control frame cannot be sent so (ErrOpcodeSend).
 func (c *Codec) EncodeHeader(dst []byte, op Opcode, fin bool, length uint64) (n int, err error) {
@@ -157,10 +162,10 @@ func (c *Codec) EncodeHeader(dst []byte, op Opcode, fin bool, length uint64) (n 
 	return size, nil
 }
 
-// EncodePayload writes as much of src as dst has room for and as is owed, masked by a client, and returns how many bytes
-// that was; the caller sends them. dst and src are the same memory or apart. With Options.CheckText, text that is not
-// UTF-8 gives ErrTextSend before anything of src is written: the message cannot be finished then, so Close the connection's
-// transport. If more than is owed was given, the rest stays with the caller.
+// EncodePayload writes as much of src as dst has room for and as is owed, masked by a client, and returns how
+// many bytes that was; the caller sends them. dst and src are the same memory or apart. With Options.CheckText,
+// text that is not UTF-8 gives ErrTextSend before anything of src is written: the message cannot be finished
+// then, so Close the connection's transport. If more than is owed was given, the rest stays with the caller.
 func (c *Codec) EncodePayload(dst, src []byte) (n int, err error) {
 	if c.role == 0 {
 		return 0, ErrRole
@@ -184,8 +189,9 @@ func (c *Codec) EncodePayload(dst, src []byte) (n int, err error) {
 	return n, nil
 }
 
-// Sent reports that a server has sent n bytes of the owed payload itself. ErrSentTooMuch means that fewer are owed, or that
-// the codec is a client's, whose payload must pass EncodePayload to be masked; nothing is counted then.
+// Sent reports that a server has sent n bytes of the owed payload itself. ErrSentTooMuch means that fewer are
+// owed, or that the codec is a client's, whose payload must pass EncodePayload to be masked; nothing is counted
+// then.
 func (c *Codec) Sent(n uint64) error {
 	if c.role != Server || n > c.owed {
 		return ErrSentTooMuch
@@ -197,10 +203,11 @@ func (c *Codec) Sent(n uint64) error {
 // Owed returns how many bytes of payload the last EncodeHeader is still owed.
 func (c *Codec) Owed() uint64 { return c.owed }
 
-// EncodeCompressed writes one frame of a message that the Deflater compresses, as large as dst allows (RFC 7692 6.1). used is how many
-// bytes of payload were taken. It goes piece by piece: ErrNoRoom means that more of the message waits, so send
-// dst[:n], and call again with payload[used:] and the same op and fin. dst needs at least MaxHeaderSize+1 bytes, else
-// nothing is done and n is 0. Options.Deflate must be set (ErrOpcodeSend); ErrDeflate is its failure. The other errors are those of Encode.
+// EncodeCompressed writes one frame of a message that the Deflater compresses, as large as dst allows (RFC 7692
+// 6.1). used is how many bytes of payload were taken. It goes piece by piece: ErrNoRoom means that more of the
+// message waits, so send dst[:n], and call again with payload[used:] and the same op and fin. dst needs at
+// least MaxHeaderSize+1 bytes, else nothing is done and n is 0. Options.Deflate must be set (ErrOpcodeSend);
+// ErrDeflate is its failure. The other errors are those of Encode.
 func (c *Codec) EncodeCompressed(dst []byte, op Opcode, fin bool, payload []byte) (n, used int, err error) {
 	if op.IsControl() || c.role != 0 && c.opt.Deflate == nil {
 		return 0, 0, ErrOpcodeSend

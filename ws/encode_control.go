@@ -9,10 +9,11 @@ import (
 	"github.com/embws/embws/ws/internal/utf8dfa"
 )
 
-// Reply writes what RFC 6455 wants in answer to an event: the Pong for a Ping (rule 66), the Close for a Close with its
-// code (rule 79), and nothing for the rest, for a Ping behind the peer's Close, and for a Close after our own. Pings that
-// came before a violation are still answered, until Close is called. payload is the event's. It returns the size of the
-// frame, at most MaxControlFrameSize. Errors: ErrNoRoom with n the size needed, ErrFrameOpen, ErrControlSize, ErrRandom.
+// Reply writes what RFC 6455 wants in answer to an event: the Pong for a Ping (rule 66), the Close for a Close
+// with its code (rule 79), and nothing for the rest, for a Ping behind the peer's Close, and for a Close after
+// our own. Pings that came before a violation are still answered, until Close is called. payload is the
+// event's. It returns the size of the frame, at most MaxControlFrameSize. Errors: ErrNoRoom with n the size
+// needed, ErrFrameOpen, ErrControlSize, ErrRandom.
 func (c *Codec) Reply(dst []byte, e Event, payload []byte) (n int, err error) {
 	switch {
 	case c.failed != 0 && c.facts&bitCloseSent != 0:
@@ -35,12 +36,13 @@ func (c *Codec) replyCode() CloseCode {
 	return c.peerCode
 }
 
-// Close writes a Close frame with code and reason, or an empty one for code 0. It returns the frame's size, at most
-// MaxControlFrameSize. After it the codec sends nothing but Pongs, and still receives until the peer's Close (rules 71 and
-// 81). With the Pongs of Reply it is all that a failed codec still sends.
+// Close writes a Close frame with code and reason, or an empty one for code 0. It returns the frame's size, at
+// most MaxControlFrameSize. After it the codec sends nothing but Pongs, and still receives until the peer's
+// Close (rules 71 and 81). With the Pongs of Reply it is all that a failed codec still sends.
 //
-// Errors: ErrCodeSend for a code that must not be on the wire (rule 82), ErrReasonSend for a reason over 123 bytes, one that is not
-// UTF-8, or one without a code; ErrCloseSent, ErrFrameOpen, ErrRandom; ErrNoRoom with n the size needed.
+// Errors: ErrCodeSend for a code that must not be on the wire (rule 82), ErrReasonSend for a reason over 123
+// bytes, one that is not UTF-8, or one without a code; ErrCloseSent, ErrFrameOpen, ErrRandom; ErrNoRoom with n
+// the size needed.
 func (c *Codec) Close(dst []byte, code CloseCode, reason string) (n int, err error) {
 	if c.role == 0 {
 		return 0, ErrRole

@@ -39,9 +39,9 @@ func (e *Event) Is(f Flags) bool { return e.Flags&f == f }
 // maxPiece bounds the payload of one event, so that its length fits 32 bits.
 const maxPiece = 1 << 30
 
-// Payload returns the payload of an event that the last call of Decode gave, where buf and out are the slices given
-// to that call. The bytes lie in buf, in out or in the codec, and stay until the next call of Decode. For a Close it is
-// the body: the code's two bytes and the reason. An event that does not fit the slices gives nil.
+// Payload returns the payload of an event that the last call of Decode gave, where buf and out are the slices
+// given to that call. The bytes lie in buf, in out or in the codec, and stay until the next call of Decode. For
+// a Close it is the body: the code's two bytes and the reason. An event that does not fit the slices gives nil.
 func (c *Codec) Payload(e Event, buf, out []byte) []byte {
 	from := buf
 	switch {

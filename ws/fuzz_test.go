@@ -9,7 +9,8 @@ import (
 	"github.com/embws/embws/tests/vectors"
 )
 
-// The fuzz targets of frames and messages. Those of the handshakes stand with their tests. Each is also an ordinary test over its seeds.
+// The fuzz targets of frames and messages. Those of the handshakes stand with their tests. Each is also an
+// ordinary test over its seeds.
 
 // seeds gives add the input bytes of every shared vector of a kind.
 func seeds(f *testing.F, kind string, add func(in []byte)) {

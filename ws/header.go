@@ -1,7 +1,7 @@
 package ws
 
-// This file checks the headers of incoming frames (RFC 6455 5.2): each byte as it comes, in the order of the stream,
-// so that any split finds the same violation at the same byte.
+// This file checks the headers of incoming frames (RFC 6455 5.2): each byte as it comes, in the order of the
+// stream, so that any split finds the same violation at the same byte.
 
 import "encoding/binary"
 
@@ -42,8 +42,8 @@ func (c *Codec) readHeader(d *decoder) (rule uint8) {
 	return 0
 }
 
-// wholeHeader takes a header that lies whole in the buffer. If anything is wrong with it, nothing is changed, and the
-// way byte by byte will find what.
+// wholeHeader takes a header that lies whole in the buffer. If anything is wrong with it, nothing is changed,
+// and the way byte by byte will find what.
 func (c *Codec) wholeHeader(d *decoder) bool {
 	copy(c.head[:], d.buf[d.at:d.at+MaxHeaderSize])
 	c.headLen = 1
@@ -155,8 +155,8 @@ func (c *Codec) checkLength(l *limits) (rule uint8) {
 	return c.checkLimits(length, l)
 }
 
-// checkLimits checks the length of a data frame against the limits (rules 48, 49 and 65). Inflated payload is counted as
-// it comes (rule 118).
+// checkLimits checks the length of a data frame against the limits (rules 48, 49 and 65). Inflated payload is
+// counted as it comes (rule 118).
 func (c *Codec) checkLimits(length uint64, l *limits) (rule uint8) {
 	packed := c.head[0]&0x40 != 0 || c.head[0]&0x0F == 0 && c.facts&bitCompressed != 0
 	switch {

@@ -69,8 +69,8 @@ type idle struct{}
 
 func (idle) Read([]byte) (int, error) { return 0, nil }
 
-// decodeAll decodes a copy of stream in pieces of at most step bytes, with room for few events, and returns the payload of each
-// message and control frame.
+// decodeAll decodes a copy of stream in pieces of at most step bytes, with room for few events, and returns the
+// payload of each message and control frame.
 func decodeAll(t *testing.T, c *Codec, stream []byte, step, slots int) (messages []Message, err error) {
 	t.Helper()
 	buf := bytes.Clone(stream)

@@ -31,7 +31,8 @@ type Options struct {
 	// ManualPong and ManualClose leave it to the caller of a Session or Conn to answer a Ping, or a Close.
 	ManualPong, ManualClose bool
 
-	// MaxDrain limits the bytes that Conn.Close reads and drops while it waits for the peer to close (rule 85). 0 means 1 MiB.
+	// MaxDrain limits the bytes that Conn.Close reads and drops while it waits for the peer to close (rule 85).
+	// 0 means 1 MiB.
 	MaxDrain int64
 
 	// Keys gives a client its masking keys. nil means crypto/rand, asked anew for each frame: a pool is faster.

@@ -3,11 +3,11 @@ package ws
 // This file holds Output, where bytes wait to be sent.
 
 // Output is a queue of bytes that wait to be sent, in a buffer that the caller lends. It is apart from Session so that idle
-// connections need none: an event loop lends all its sessions one Output, sends what a call has put there, and gives a
-// session an Output of its own only while its transport takes no more (Move).
+// connections need none: an event loop lends all its sessions one Output, sends what a call has put there, and
+// gives a session an Output of its own only while its transport takes no more (Move).
 //
-// The buffer may be of any size, down to one byte. Behind it Output has room of its own for one control frame or frame
-// header that does not fit, and for one Pong that waits.
+// The buffer may be of any size, down to one byte. Behind it Output has room of its own for one control frame
+// or frame header that does not fit, and for one Pong that waits.
 type Output struct {
 	buf      []byte
 	from, to int // buf[from:to] waits
@@ -28,15 +28,15 @@ func (o *Output) Reset(buf []byte) {
 	o.hasPong = false
 }
 
-// Pending returns the bytes to send next, oldest first; it is empty when nothing waits. They stay until Sent or until
-// something is added.
+// Pending returns the bytes to send next, oldest first; it is empty when nothing waits. They stay until Sent or
+// until something is added.
 func (o *Output) Pending() []byte {
 	o.settle()
 	return o.buf[o.from:o.to:o.to]
 }
 
-// Sent reports that the first n bytes of Pending were sent, and makes room. More than were pending gives ErrSentTooMuch,
-// and nothing is taken.
+// Sent reports that the first n bytes of Pending were sent, and makes room. More than were pending gives
+// ErrSentTooMuch, and nothing is taken.
 func (o *Output) Sent(n int) error {
 	if n < 0 || n > o.to-o.from {
 		return ErrSentTooMuch
@@ -46,8 +46,8 @@ func (o *Output) Sent(n int) error {
 	return nil
 }
 
-// Move takes over all that waits in from, which is empty afterwards. o must be empty, and its buffer at least as large as
-// Pending of from; else ErrNoRoom, and nothing is moved.
+// Move takes over all that waits in from, which is empty afterwards. o must be empty, and its buffer at least
+// as large as Pending of from; else ErrNoRoom, and nothing is moved.
 func (o *Output) Move(from *Output) error {
 	if o == from {
 		return nil
@@ -101,8 +101,8 @@ func (o *Output) room() []byte {
 	return o.buf[o.to:]
 }
 
-// frameRoom returns where a control frame or a header can be written whole: the buffer, or the spill, or nowhere. wrote
-// must follow.
+// frameRoom returns where a control frame or a header can be written whole: the buffer, or the spill, or
+// nowhere. wrote must follow.
 func (o *Output) frameRoom(size int) []byte {
 	room := o.room()
 	if len(room) >= size {

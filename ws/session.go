@@ -2,15 +2,16 @@ package ws
 
 // This file holds the Session's set-up, states and receiving half; session_send.go the sending half.
 
-// Session is one end of a WebSocket connection without its transport, for event loops and for languages above Go: the
-// opening handshake, messages, and the answers that RFC 6455 demands, as bytes in and bytes out. Conn is a loop around it.
+// Session is one end of a WebSocket connection without its transport, for event loops and for languages above
+// Go: the opening handshake, messages, and the answers that RFC 6455 demands, as bytes in and bytes out. Conn
+// is a loop around it.
 //
-// What arrives goes to Receive (or Next); what is to be sent lies in Output.Pending, and Output.Sent makes room for more.
-// Pings are answered and a Close is echoed without asking, unless Options say otherwise; a violation queues the Close that
-// RFC 6455 7.1.7 wants.
+// What arrives goes to Receive (or Next); what is to be sent lies in Output.Pending, and Output.Sent makes room
+// for more. Pings are answered and a Close is echoed without asking, unless Options say otherwise; a violation
+// queues the Close that RFC 6455 7.1.7 wants.
 //
-// A Session is a plain value of at most 256 bytes, and an idle one needs no other memory: the handshake's and the Output
-// are lent. It has one user at a time and allocates nothing.
+// A Session is a plain value of at most 256 bytes, and an idle one needs no other memory: the handshake's and
+// the Output are lent. It has one user at a time and allocates nothing.
 type Session struct {
 	codec  Codec
 	out    *Output
@@ -41,16 +42,18 @@ func (s State) String() string {
 	return [...]string{"none", "handshake", "request", "open", "closing", "closed", "failed", "unknown"}[min(s, 7)]
 }
 
-// Serve makes s ready for a client whose upgrade request is to come. hs is a ServerHandshake on which Reset was called; it is
-// in use until the state is StateOpen, StateClosed or StateFailed and nothing is pending. opt and out stay the caller's.
+// Serve makes s ready for a client whose upgrade request is to come. hs is a ServerHandshake on which Reset was
+// called; it is in use until the state is StateOpen, StateClosed or StateFailed and nothing is pending. opt and
+// out stay the caller's.
 func (s *Session) Serve(hs *ServerHandshake, opt *Options, out *Output) {
 	s.Reset(Server, opt, out)
 	s.server = hs
 	s.state = StateHandshake
 }
 
-// Connect makes s ready to send the upgrade request of hs, a ClientHandshake on which Reset was called. The request appears in
-// Pending. hs is in use until the state is no longer StateHandshake. opt and out stay the caller's.
+// Connect makes s ready to send the upgrade request of hs, a ClientHandshake on which Reset was called. The
+// request appears in Pending. hs is in use until the state is no longer StateHandshake. opt and out stay the
+// caller's.
 func (s *Session) Connect(hs *ClientHandshake, opt *Options, out *Output) {
 	s.Reset(Client, opt, out)
 	s.client = hs
@@ -109,17 +112,18 @@ func (s *Session) SentClose() (code CloseCode, ok bool) { return s.codec.SentClo
 // Payload returns the payload of an event; see Codec.Payload.
 func (s *Session) Payload(e Event, in, room []byte) []byte { return s.codec.Payload(e, in, room) }
 
-// Receive takes bytes that have arrived, and appends to events what they hold, as Codec.Decode does: in, which is changed
-// in place, is eaten but for the cases named there and two more: bytes behind a handshake head are not eaten, but belong to the
-// next call; and if a Close, or a frame that breaks a rule, stands behind others, it is left for the next call, so that
-// those can be answered first. room is for inflated payload. The head's end gives an event of the kind Handshake: a server then looks
-// at its ServerHandshake and calls Accept or Respond; a client is open.
+// Receive takes bytes that have arrived, and appends to events what they hold, as Codec.Decode does: in, which
+// is changed in place, is eaten but for the cases named there and two more: bytes behind a handshake head are
+// not eaten, but belong to the next call; and if a Close, or a frame that breaks a rule, stands behind others,
+// it is left for the next call, so that those can be answered first. room is for inflated payload. The head's
+// end gives an event of the kind Handshake: a server then looks at its ServerHandshake and calls Accept or
+// Respond; a client is open.
 //
-// Answers are queued in the Output before Receive returns. While it has no room, one Pong waits there, the newest (rule
-// 68), and a Close waits in s.
+// Answers are queued in the Output before Receive returns. While it has no room, one Pong waits there, the
+// newest (rule 68), and a Close waits in s.
 //
-// Errors: a violation of the peer, sticky, as in Codec.Decode or in the handshake; ErrState while Accept or Respond is
-// awaited; ErrRole; ErrNoRoom.
+// Errors: a violation of the peer, sticky, as in Codec.Decode or in the handshake; ErrState while Accept or
+// Respond is awaited; ErrRole; ErrNoRoom.
 func (s *Session) Receive(in, room []byte, events []Event) (n int, found []Event, err error) {
 	return s.receive(in, room, events, 1<<64-1)
 }
@@ -211,11 +215,12 @@ type Message struct {
 	Payload []byte
 }
 
-// Next is Receive for whole messages: it takes bytes that have arrived and stops behind the first message or control
-// frame; n is what was eaten, and the rest belongs to the next call. A message that lies whole in in stays there, and no
-// copy is made; others are put together in memory, which must be the same in each call until the message is whole. It bounds
-// the messages: one of more than len(memory) bytes fails the connection with 1009 (rule 48), wherever it lies. Kind 0
-// means that all was eaten and more is needed. The errors are those of Receive.
+// Next is Receive for whole messages: it takes bytes that have arrived and stops behind the first message or
+// control frame; n is what was eaten, and the rest belongs to the next call. A message that lies whole in in
+// stays there, and no copy is made; others are put together in memory, which must be the same in each call
+// until the message is whole. It bounds the messages: one of more than len(memory) bytes fails the connection
+// with 1009 (rule 48), wherever it lies. Kind 0 means that all was eaten and more is needed. The errors are
+// those of Receive.
 func (s *Session) Next(in, memory []byte) (n int, m Message, err error) {
 	var slot [1]Event
 	for {
@@ -251,8 +256,8 @@ func (s *Session) Next(in, memory []byte) (n int, m Message, err error) {
 	}
 }
 
-// End tells s that the transport has ended. It returns nil if the connection was closed as RFC 6455 7.1.4 has it or by an HTTP answer,
-// and else why not: the violation, ErrHandshakeCutShort, or ErrNoClose (rule 84).
+// End tells s that the transport has ended. It returns nil if the connection was closed as RFC 6455 7.1.4 has
+// it or by an HTTP answer, and else why not: the violation, ErrHandshakeCutShort, or ErrNoClose (rule 84).
 func (s *Session) End() error {
 	switch s.state {
 	case StateNone:

@@ -8,10 +8,10 @@ const leastFragment = 64
 // smallBuffer is the size of a buffer, in bytes, below which fragments are not made to fit it.
 const smallBuffer = 32
 
-// Accept answers the request with 101, with what a says; nil means no subprotocol. The state is StateOpen afterwards, and the
-// ServerHandshake is the caller's again. ErrNoRoom means that the Output could not take all of the answer: send what is
-// pending and call again with the same a. The other errors are those of ServerHandshake.Accept; ErrState if no request
-// waits for an answer.
+// Accept answers the request with 101, with what a says; nil means no subprotocol. The state is StateOpen
+// afterwards, and the ServerHandshake is the caller's again. ErrNoRoom means that the Output could not take all
+// of the answer: send what is pending and call again with the same a. The other errors are those of
+// ServerHandshake.Accept; ErrState if no request waits for an answer.
 func (s *Session) Accept(a *Acceptance) error {
 	if s.state != StateRequest || s.out == nil {
 		return ErrState
@@ -25,9 +25,9 @@ func (s *Session) Accept(a *Acceptance) error {
 	return err
 }
 
-// Respond answers the request with r, an HTTP response other than 101: the refusal of an upgrade, after which the state is
-// StateClosed, or what a plain request has asked for, after which the next request is awaited unless r.Close is set. ErrNoRoom is
-// as for Accept. The other errors are those of ServerHandshake.Respond.
+// Respond answers the request with r, an HTTP response other than 101: the refusal of an upgrade, after which
+// the state is StateClosed, or what a plain request has asked for, after which the next request is awaited
+// unless r.Close is set. ErrNoRoom is as for Accept. The other errors are those of ServerHandshake.Respond.
 func (s *Session) Respond(r *Response) error {
 	if s.state != StateRequest || s.out == nil || r == nil {
 		return ErrState
@@ -46,10 +46,11 @@ func (s *Session) Respond(r *Response) error {
 	return nil
 }
 
-// Send queues payload as a message, or as the next part of one: fin says that it ends here. op is Text or Binary, the same in each
-// part, or Continuation for the open message. It takes as much as the Output has room for, in as many fragments as that
-// needs, and returns how many bytes of payload it took. ErrNoRoom means that some, or the end of the message, is still to
-// come: send what is pending, and call again with payload[n:] and the same op and fin.
+// Send queues payload as a message, or as the next part of one: fin says that it ends here. op is Text or
+// Binary, the same in each part, or Continuation for the open message. It takes as much as the Output has room
+// for, in as many fragments as that needs, and returns how many bytes of payload it took. ErrNoRoom means that
+// some, or the end of the message, is still to come: send what is pending, and call again with payload[n:] and
+// the same op and fin.
 //
 // The other errors are those of Codec.Encode, and ErrState before the connection is open. Nothing was taken then.
 func (s *Session) Send(op Opcode, fin bool, payload []byte) (n int, err error) {
@@ -139,8 +140,8 @@ func (s *Session) begin(op Opcode, fin bool, rest []byte) error {
 	return nil
 }
 
-// Ping queues a Ping with up to 125 bytes of payload. ErrNoRoom means that nothing was queued: send what is pending first. The
-// other errors are those of Codec.Encode.
+// Ping queues a Ping with up to 125 bytes of payload. ErrNoRoom means that nothing was queued: send what is
+// pending first. The other errors are those of Codec.Encode.
 func (s *Session) Ping(payload []byte) error { return s.sendControl(Ping, payload) }
 
 // Pong queues a Pong: one that was not asked for, or the answer to a Ping with Options.ManualPong. The errors are
@@ -169,10 +170,11 @@ func (s *Session) sendControl(op Opcode, payload []byte) error {
 	return err
 }
 
-// Close queues a Close with code and reason, or an empty one for code 0; after the peer's Close, it is the answer. A reason
-// over 123 bytes is cut at the end of a code point (rule 83). Then nothing more is sent, but messages are still received until the
-// peer's Close (rule 81). ErrNoRoom means that nothing was queued: send what is pending first. The other errors: ErrCodeSend,
-// ErrReasonSend, ErrCloseSent, ErrFrameOpen, ErrFailed (the Close is queued already), ErrState.
+// Close queues a Close with code and reason, or an empty one for code 0; after the peer's Close, it is the
+// answer. A reason over 123 bytes is cut at the end of a code point (rule 83). Then nothing more is sent, but
+// messages are still received until the peer's Close (rule 81). ErrNoRoom means that nothing was queued: send
+// what is pending first. The other errors: ErrCodeSend, ErrReasonSend, ErrCloseSent, ErrFrameOpen, ErrFailed
+// (the Close is queued already), ErrState.
 func (s *Session) Close(code CloseCode, reason string) error {
 	if err := s.ready(); err != nil {
 		return err

@@ -69,7 +69,8 @@ func (e *end) drain(t *testing.T) (wire []byte) {
 	}
 }
 
-// Promise 2: the message layer emits anything through any room of one byte or more, and takes it in through any other.
+// Promise 2: the message layer emits anything through any room of one byte or more, and takes it in through any
+// other.
 func TestSession_AnyRoomOfOneByteOrMore(t *testing.T) {
 	messages := []Message{
 		{Kind: Text, Payload: []byte("hello")},
@@ -195,7 +196,8 @@ func TestSession_BehindThePeersClose(t *testing.T) {
 	assert.Equal(t, ErrCloseSent, s.Close(CloseNormal, ""))
 }
 
-// Rule 81: after our Close the peer's data is still delivered, its Pings answered; crossing closes finish both sides.
+// Rule 81: after our Close the peer's data is still delivered, its Pings answered; crossing closes finish both
+// sides.
 func TestSession_AfterOurClose(t *testing.T) {
 	s := newEnd(Server, 200, Options{})
 	require.NoError(t, s.Close(3000, "going"))
@@ -238,7 +240,8 @@ func TestSession_ViolationQueuesOneClose(t *testing.T) {
 	}
 }
 
-// A batch ends before the last frame of a connection, so that what came before it can be answered, whatever the pieces.
+// A batch ends before the last frame of a connection, so that what came before it can be answered, whatever the
+// pieces.
 func TestSession_BatchLeavesTheLastFrameForTheNextCall(t *testing.T) {
 	good := append(masked(0x81, []byte("one")), masked(0x82, []byte("two"))...)
 	long := append(bytes.Repeat([]byte("a"), 30), 0xFF, 'b', 'c')

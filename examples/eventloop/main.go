@@ -1,7 +1,7 @@
 //go:build linux
 
-// Command eventloop is an echo server for many connections in little memory: raw epoll, one goroutine, one buffer for
-// all reads and one for all writes. An idle connection costs a client struct and nothing else.
+// Command eventloop is an echo server for many connections in little memory: raw epoll, one goroutine, one
+// buffer for all reads and one for all writes. An idle connection costs a client struct and nothing else.
 //
 //	go run ./examples/eventloop -addr 127.0.0.1:1338
 //

@@ -1,6 +1,6 @@
-// Command firmware is a device's main loop: a WebSocket echo server on one byte stream, which is a UART on a device and
-// standard input and output here. It lives in 1 KiB of buffers, all declared below; it has no heap, no goroutine and no clock, and
-// takes messages of any size.
+// Command firmware is a device's main loop: a WebSocket echo server on one byte stream, which is a UART on a
+// device and standard input and output here. It lives in 1 KiB of buffers, all declared below; it has no heap,
+// no goroutine and no clock, and takes messages of any size.
 package main
 
 import (

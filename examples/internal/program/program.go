@@ -29,8 +29,8 @@ func Build(t *testing.T) string {
 	return bin
 }
 
-// Start starts a server that prints its address, as http://HOST:PORT or ws://HOST:PORT, and returns HOST:PORT. stop sends what
-// Ctrl-C sends, and returns how the server ended; it is called at the test's end in any case.
+// Start starts a server that prints its address, as http://HOST:PORT or ws://HOST:PORT, and returns HOST:PORT.
+// stop sends what Ctrl-C sends, and returns how the server ended; it is called at the test's end in any case.
 func Start(t *testing.T, bin string, args ...string) (addr string, cmd *exec.Cmd, stop func() error) {
 	t.Helper()
 	cmd = exec.Command(bin, args...)
@@ -98,8 +98,8 @@ func Dial(t *testing.T, addr, path string) *Client {
 	return c
 }
 
-// Echo sends a message of size bytes and requires it back; the echo is read while the message is written, as a client must that sends more than
-// the transport holds.
+// Echo sends a message of size bytes and requires it back; the echo is read while the message is written, as a
+// client must that sends more than the transport holds.
 func (c *Client) Echo(t *testing.T, size int) {
 	t.Helper()
 	const part = 512

@@ -1,5 +1,5 @@
-// Command goclient is the project's Go client under the Autobahn cases: it asks the fuzzing server how many there are,
-// echoes in each, and has the report written.
+// Command goclient is the project's Go client under the Autobahn cases: it asks the fuzzing server how many
+// there are, echoes in each, and has the report written.
 package main
 
 import (

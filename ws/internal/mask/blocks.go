@@ -1,7 +1,7 @@
 package mask
 
-// The blocks are kernels of a fixed size that are inlined: they mask the head of src into dst, which lies apart, with a key in
-// both halves of a word.
+// The blocks are kernels of a fixed size that are inlined: they mask the head of src into dst, which lies
+// apart, with a key in both halves of a word.
 
 import "encoding/binary"
 

@@ -16,8 +16,8 @@ func Rotate(key uint32, n int) uint32 { return bits.RotateLeft32(key, -8*(n&3)) 
 
 func wide(key uint32) uint64 { return uint64(key)<<32 | uint64(key) }
 
-// The loops below call encoding/binary and nothing of their own: each level of inlining leaves an instruction that does
-// nothing beside each load and store, and costs a fifth of the time.
+// The loops below call encoding/binary and nothing of their own: each level of inlining leaves an instruction
+// that does nothing beside each load and store, and costs a fifth of the time.
 
 // XOR masks b in place.
 func XOR(b []byte, key uint32) {

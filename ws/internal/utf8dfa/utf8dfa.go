@@ -86,9 +86,10 @@ func Check(s State, p []byte) (State, int) {
 // lanes is how many stretches of text parallel looks at together.
 const lanes = 3
 
-// parallel returns how many bytes at the head of p, lanes*16 or more, are surely whole code points; 0 means that it cannot tell. A step of the table
-// takes longer to be done than to be begun, so three stretches of equal length are walked together. Each begins where a code
-// point may begin, and the one before must have ended there.
+// parallel returns how many bytes at the head of p, lanes*16 or more, are surely whole code points; 0 means
+// that it cannot tell. A step of the table takes longer to be done than to be begun, so three stretches of
+// equal length are walked together. Each begins where a code point may begin, and the one before must have
+// ended there.
 func parallel(p []byte) int {
 	n := min(len(p)/lanes, 512)
 	i, j, k := boundary(p, n), boundary(p, 2*n), boundary(p, 3*n)
@@ -108,8 +109,8 @@ func boundary(p []byte, i int) int {
 	return i
 }
 
-// walk returns the states after a, b and c, which have the same length. It is apart from parallel so that its variables
-// have registers enough.
+// walk returns the states after a, b and c, which have the same length. It is apart from parallel so that its
+// variables have registers enough.
 //
 //go:noinline
 func walk(a, b, c []byte) (r, s, t uint64) {
