@@ -52,7 +52,8 @@ type ClientHandshake struct {
 // for each field the bytes of its value and two more, and for those kept by name also the name and a colon. opt, and keys
 // for the default source, may be nil. req and opt stay the caller's and must not change while h is in use.
 //
-// Errors: ErrRequest for a bad host, target, origin, subprotocol or extension (rule 28); ErrField for a bad further field
+// Errors: ErrRequestHost, ErrRequestTarget, ErrRequestOrigin, ErrRequestProtocols, ErrRequestExtensions (rule 28; each is
+// also ErrRequest, which alone means that req is nil); ErrField for a bad further field
 // (rule 22); ErrKeepName; ErrRandom. h is NotStarted then.
 func (h *ClientHandshake) Reset(store []byte, req *Request, keys *Keys, opt *HandshakeOptions) error {
 	*h = ClientHandshake{req: req}
@@ -75,24 +76,30 @@ func (h *ClientHandshake) Reset(store []byte, req *Request, keys *Keys, opt *Han
 
 // check applies the rules for what a caller may ask for.
 func (r *Request) check(opt *HandshakeOptions) *Error {
-	if r == nil || !validHost(r.Host) || !validTarget(r.Target) || !all(r.Origin, octetTarget) {
+	switch {
+	case r == nil:
 		return ErrRequest
-	}
-	if len(r.Subprotocols) > boundOr(opt.MaxSubprotocols, DefaultMaxSubprotocols) {
-		return ErrRequest
+	case !validHost(r.Host):
+		return ErrRequestHost
+	case !validTarget(r.Target):
+		return ErrRequestTarget
+	case !all(r.Origin, octetTarget):
+		return ErrRequestOrigin
+	case len(r.Subprotocols) > boundOr(opt.MaxSubprotocols, DefaultMaxSubprotocols):
+		return ErrRequestProtocols
 	}
 	for i, name := range r.Subprotocols {
 		if !tokenString(name) {
-			return ErrRequest
+			return ErrRequestProtocols
 		}
 		for _, other := range r.Subprotocols[:i] {
 			if name == other {
-				return ErrRequest
+				return ErrRequestProtocols
 			}
 		}
 	}
 	if r.Extensions != "" && !validExtensions(r.Extensions) {
-		return ErrRequest
+		return ErrRequestExtensions
 	}
 	if !validFields(r.Fields) || r.Origin != "" && hasField(r.Fields, "origin") {
 		return ErrField

@@ -96,35 +96,38 @@ func TestClientHandshake_RefusesBadRequests(t *testing.T) { // rules 22, 28
 		change(&req)
 		var h ClientHandshake
 		assert.Equal(t, want, h.Reset(make([]byte, 100), &req, sampleKeys(), nil), "%q", req)
+		if want != error(ErrField) {
+			assert.ErrorIs(t, want, ErrRequest)
+		}
 		assert.Equal(t, NotStarted, h.Outcome())
 		assert.Zero(t, h.RequestSize())
 	}
 	hostile := append([]string{"a b", " ", "a#b", "\t", "a\x80"}, hostileStrings...)
 	for _, s := range hostile {
-		refused(func(r *Request) { r.Host = s }, ErrRequest)
-		refused(func(r *Request) { r.Target = s }, ErrRequest)
-		refused(func(r *Request) { r.Target = "/" + s }, ErrRequest)
-		refused(func(r *Request) { r.Target = "http://h/" + s }, ErrRequest)
-		refused(func(r *Request) { r.Origin = s }, ErrRequest)
+		refused(func(r *Request) { r.Host = s }, ErrRequestHost)
+		refused(func(r *Request) { r.Target = s }, ErrRequestTarget)
+		refused(func(r *Request) { r.Target = "/" + s }, ErrRequestTarget)
+		refused(func(r *Request) { r.Target = "http://h/" + s }, ErrRequestTarget)
+		refused(func(r *Request) { r.Origin = s }, ErrRequestOrigin)
 		if s != "a#b" { // which is a token
-			refused(func(r *Request) { r.Subprotocols = []string{"a", s} }, ErrRequest)
+			refused(func(r *Request) { r.Subprotocols = []string{"a", s} }, ErrRequestProtocols)
 		}
 	}
 	for _, s := range append([]string{"a b", " ", ",", "a;", "\"a\""}, hostileStrings...) {
-		refused(func(r *Request) { r.Extensions = s }, ErrRequest)
+		refused(func(r *Request) { r.Extensions = s }, ErrRequestExtensions)
 	}
 	for _, s := range hostileStrings {
 		refused(func(r *Request) { r.Fields = []Field{{"X", s}} }, ErrField)
 		refused(func(r *Request) { r.Fields = []Field{{s, "x"}} }, ErrField)
 	}
 	for _, s := range []string{"", ":80", "h/", "u@h", "h:x"} {
-		refused(func(r *Request) { r.Host = s }, ErrRequest)
+		refused(func(r *Request) { r.Host = s }, ErrRequestHost)
 	}
 	for _, s := range []string{"", "chat", "*", "http://", "http:/h", "ftp://h/", "http://u@h/", "://h/", "http", "http:"} {
-		refused(func(r *Request) { r.Target = s }, ErrRequest)
+		refused(func(r *Request) { r.Target = s }, ErrRequestTarget)
 	}
 	for _, s := range [][]string{{""}, {"a", "a"}, {"a,b"}, {"\"a\""}, make([]string, 65)} {
-		refused(func(r *Request) { r.Subprotocols = s }, ErrRequest)
+		refused(func(r *Request) { r.Subprotocols = s }, ErrRequestProtocols)
 	}
 	for _, name := range []string{
 		"", "a b", "Host", "UPGRADE", "connection", "Sec-WebSocket-Key", "sec-websocket-anything",

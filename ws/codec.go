@@ -65,6 +65,7 @@ const (
 	bitCloseSent                    // our Close was written
 	bitSendText                     // the owed payload is of a text message
 	bitSendLast                     // the owed payload ends a message
+	bitSendPacked                   // the open outgoing message is compressed
 )
 
 // Reset makes c ready for a new connection as role, with nothing received or sent. opt stays the caller's and

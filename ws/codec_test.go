@@ -130,6 +130,38 @@ func TestDecode_HandsBackInputOnlyForWantOfRoom(t *testing.T) {
 	assert.Equal(t, "abcdef", string(c.Payload(events[0], buf[18:], nil)))
 }
 
+// Promise 3: an empty Close behind a Ping that the input had split is not eaten without a word.
+func TestDecode_EmptyCloseBehindASplitPing(t *testing.T) {
+	var c Codec
+	c.Reset(Client, nil)
+	_, _, err := c.Decode([]byte{0x89, 2, 'a'}, nil, make([]Event, 0, 8))
+	require.NoError(t, err)
+	buf := []byte{'b', 0x88, 0}
+	n, found, err := c.Decode(buf, nil, make([]Event, 0, 8))
+	require.NoError(t, err)
+	assert.Equal(t, 3, n)
+	require.Len(t, found, 2)
+	assert.Equal(t, "ab", string(c.Payload(found[0], buf, nil)))
+	assert.Equal(t, CloseNoCode, found[1].Code)
+	assert.NoError(t, c.End())
+}
+
+// FIN is known from a frame's first piece on, so that a relay can keep the framing.
+func TestDecode_FinalIsKnownFromTheFirstPiece(t *testing.T) {
+	for _, first := range []byte{0x82, 0x02} {
+		for _, n := range []int{10, 200} {
+			stream := masked(first, pattern(n))
+			var c Codec
+			c.Reset(Server, nil)
+			_, found, err := c.Decode(stream[:len(stream)-3], nil, make([]Event, 0, 4))
+			require.NoError(t, err)
+			require.Len(t, found, 1)
+			assert.Equal(t, first == 0x82, found[0].Is(Final))
+			assert.Equal(t, n, int(found[0].Length)+int(found[0].Left))
+		}
+	}
+}
+
 // Hostile inputs: a length of 2^40 declared, one byte sent.
 func TestDecode_DeclaredLengthCostsNothing(t *testing.T) {
 	head := []byte{0x82, 0xFF, 0, 0, 1, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5}

@@ -10,7 +10,12 @@ import "io"
 //
 // Conn has one user at a time, no lock and no goroutine; it never closes the transport. A time-out or another
 // passing error of the transport comes back as it is and leaves Conn whole: repeat the call, for writes with
-// the bytes that were not taken. So a blocked reader is woken by a deadline, to send a Close.
+// the bytes that were not taken. So a blocked reader is woken by a read deadline, to write; see "Writing while
+// another goroutine reads" in the package's documentation. (TLS does not survive a time-out of a write: give it
+// read deadlines only.)
+//
+// The Read methods also write: the answers to Pings and to a Close. If the transport does not take them, they
+// wait for the next call.
 type Conn struct {
 	session Session
 	output  Output
@@ -18,12 +23,14 @@ type Conn struct {
 	buffers Buffers
 	from    int    // buffers.Read[from:to] has arrived and was not taken
 	to      int    //
-	drained uint64 // bytes dropped by Close
+	drained uint64 // bytes read by Close
 	event   [1]Event
 	ended   bool // the transport has ended
 	halved  bool // CloseWrite was called
 
-	accepted bool // the 101 is written or pending
+	accepted  bool   // the 101 is written or pending
+	responded bool   // the whole response is pending
+	most      uint64 // bytes that Close may read, while it runs; 0 means any
 }
 
 // Buffers is the memory that a Conn lives in, each of any size from one byte up. They stay in use until the
@@ -31,16 +38,21 @@ type Conn struct {
 type Buffers struct {
 	Read    []byte // what arrives; payload is handed out in it
 	Write   []byte // what leaves; a message that does not fit is sent in fragments
-	Message []byte // bounds and holds a message for ReadMessage, or inflated payload for ReadPiece; nil if only ReadPiece is used
+	Message []byte // holds a message for ReadMessage, which fails with 1009 for a longer one; nil if only ReadPiece is used
 }
 
 // transferTries is how often a transport may move nothing, without an error, before io.ErrNoProgress.
 const transferTries = 100
 
 // Reset makes c ready over rw as an end of a connection that is open already. The bytes that have arrived
-// behind the handshake go into the head of buffers.Read, and early is their number. opt may be nil.
+// behind the handshake go into the head of buffers.Read, and early is their number; one that is more than the
+// buffer holds leaves c without set-up, and all calls give ErrRole. opt may be nil.
 func (c *Conn) Reset(rw io.ReadWriter, role Role, buffers Buffers, early int, opt *Options) {
-	*c = Conn{rw: rw, buffers: buffers, to: max(0, min(early, len(buffers.Read)))}
+	*c = Conn{}
+	if rw == nil || early < 0 || early > len(buffers.Read) {
+		return
+	}
+	c.rw, c.buffers, c.to = rw, buffers, early
 	c.output.Reset(buffers.Write)
 	c.session.Reset(role, opt, &c.output)
 }
@@ -113,7 +125,11 @@ func (c *Conn) awaitHead() error {
 	}
 }
 
-// Accept answers the request with 101 and opens the connection; a may be nil. The errors are those of
+// upgradeRequired answers a plain request that was to be accepted.
+var upgradeRequired = Response{Status: 426, Close: true}
+
+// Accept answers the request with 101 and opens the connection; a may be nil. A request that asks for no upgrade is
+// answered with 426, and the error is ErrPlainRequest: use Respond instead to serve it. The errors are those of
 // ServerHandshake.Accept, and the transport's; after a time-out, call it again with the same a.
 func (c *Conn) Accept(a *Acceptance) error {
 	if err := c.usable(); err != nil {
@@ -121,6 +137,12 @@ func (c *Conn) Accept(a *Acceptance) error {
 	}
 	for !c.accepted {
 		err := c.session.Accept(a)
+		if err == ErrPlainRequest {
+			if failed := c.Respond(&upgradeRequired); failed != nil {
+				return failed
+			}
+			return err
+		}
 		if err != nil && err != ErrNoRoom {
 			return err
 		}
@@ -139,18 +161,19 @@ func (c *Conn) Respond(r *Response) error {
 	if err := c.usable(); err != nil {
 		return err
 	}
-	for {
+	for !c.responded {
 		err := c.session.Respond(r)
 		if err != nil && err != ErrNoRoom {
 			return err
 		}
+		c.responded = err == nil
 		if flushed := c.Flush(); flushed != nil {
 			return flushed
 		}
-		if err == nil {
-			return nil
-		}
 	}
+	err := c.Flush()
+	c.responded = err != nil
+	return err
 }
 
 // Early returns the bytes that have arrived and were not taken yet, such as the start of the body of a refusal.
@@ -172,7 +195,8 @@ func (c *Conn) ReadMessage() (op Opcode, payload []byte, err error) {
 	}
 }
 
-// Next is ReadMessage that also returns the Pings, which were answered, and the Pongs.
+// Next is ReadMessage that also returns the Pings, which were answered, and the Pongs, such as a watch over silent
+// peers needs.
 func (c *Conn) Next() (m Message, err error) {
 	for {
 		n, m, err := c.session.Next(c.arrived(), c.buffers.Message)
@@ -212,8 +236,8 @@ func (c *Conn) more(failed error, found bool) error {
 	if err := c.usable(); err != nil {
 		return err
 	}
-	if s := c.session.state; s != StateOpen && s != StateFailed && s != StateClosed {
-		return ErrState
+	if s := c.session.state; s == StateHandshake || s == StateRequest {
+		return ErrNotOpen
 	}
 	if failed != nil {
 		if c.session.codec.failed == 0 {
@@ -224,9 +248,7 @@ func (c *Conn) more(failed error, found bool) error {
 		}
 		return failed
 	}
-	if err := c.Flush(); err != nil && !c.over() {
-		return err
-	}
+	_ = c.Flush() // what the transport does not take now waits: an error that stays will show in a Write, or in what is read
 	if c.over() {
 		return io.EOF
 	}
@@ -242,10 +264,11 @@ func (c *Conn) over() bool {
 }
 
 // WriteMessage sends payload as a message, in fragments where it does not fit the write buffer; op is Text or
-// Binary. It returns how many bytes of payload were taken. If that is fewer than all, the transport has failed
-// or timed out: call it again with payload[n:] and the same op; if it is all, but err is not nil, Flush sends
-// the rest. The errors are those of Codec.Encode, and the transport's; after a violation of the peer, it is the
-// violation's.
+// Binary. It returns how many bytes of payload were taken. If that is fewer than all, the transport has failed or
+// timed out: call it again with payload[n:] and the same op. If it is all, but err is not nil, Flush sends the
+// rest; but ErrNoRoom says that the end of the message was not taken, as the transport takes nothing: Flush, and
+// then repeat the call with no payload. The errors are those of Codec.Encode, and the transport's; after a
+// violation of the peer, it is the violation's.
 func (c *Conn) WriteMessage(op Opcode, payload []byte) (n int, err error) {
 	return c.WritePiece(op, true, payload)
 }
@@ -260,12 +283,15 @@ func (c *Conn) WritePiece(op Opcode, fin bool, payload []byte) (n int, err error
 		k, err := c.session.Send(op, fin, payload[n:])
 		n += k
 		if err == ErrFailed {
-			return n, c.session.Failure().Err
+			return n, c.session.violation()
 		}
 		if err != nil && err != ErrNoRoom {
 			return n, err
 		}
 		if flushed := c.Flush(); flushed != nil {
+			if err == ErrNoRoom && n == len(payload) {
+				return n, ErrNoRoom // else it would look as if all was taken
+			}
 			return n, flushed
 		}
 		if err == nil {
@@ -291,7 +317,7 @@ func (c *Conn) Ping(payload []byte) error {
 // usable reports why nothing can be sent or awaited: c was not set up, or has no buffer to go on with.
 func (c *Conn) usable() error {
 	switch {
-	case c.session.state == StateNone:
+	case c.session.state == StateNone || c.rw == nil:
 		return ErrRole
 	case len(c.buffers.Read) == 0 || len(c.buffers.Write) == 0:
 		return ErrNoRoom
@@ -325,7 +351,7 @@ func (c *Conn) Flush() error {
 // Close with code and reason (as Session.Close does), unless one was sent, and reads, dropping data, until the
 // peer's Close. A transport that has a method CloseWrite() error is told that no more will be written; after
 // that, and after a violation, Close reads until the transport's end, so that bytes on their way do not destroy
-// what the peer has not read yet (rule 85). It drops at most MaxDrain bytes; the time is the caller's to limit,
+// what the peer has not read yet (rule 85). It reads at most MaxDrain bytes; the time is the caller's to limit,
 // by a deadline of the transport. Call it in any case, after a refused handshake too.
 //
 // nil means a clean close; the errors are those of ReadMessage but io.EOF, and those of Session.Close.
@@ -344,21 +370,18 @@ func (c *Conn) Close(code CloseCode, reason string) error {
 	if err := c.Flush(); err != nil {
 		return err
 	}
-	most := limit(c.session.codec.opt.MaxDrain, DefaultMaxDrain)
+	c.most = limit(c.session.codec.opt.MaxDrain, DefaultMaxDrain)
+	defer func() { c.most = 0 }()
 	if c.session.state == StateFailed {
 		c.halve()
-		c.drain(most)
+		c.drain()
 		return c.session.End()
 	}
 	for !c.over() {
-		if c.drained > most {
-			return ErrDrain
-		}
-		_, payload, err := c.ReadPiece()
-		c.drained += uint64(len(payload))
+		_, _, err := c.ReadPiece()
 		if err != nil && err != io.EOF {
 			if c.session.state == StateFailed {
-				c.drain(most)
+				c.drain()
 			}
 			return err
 		}
@@ -367,16 +390,15 @@ func (c *Conn) Close(code CloseCode, reason string) error {
 		return err
 	}
 	if c.halve() {
-		c.drain(most)
+		c.drain()
 	}
 	return nil
 }
 
 // drain reads and drops until the transport ends, so that the peer gets to read our last words before the
 // transport is gone.
-func (c *Conn) drain(most uint64) {
-	for c.drained <= most && c.fill() == nil {
-		c.drained += uint64(c.to)
+func (c *Conn) drain() {
+	for c.fill() == nil {
 		c.from = c.to
 	}
 }
@@ -391,7 +413,16 @@ func (c *Conn) halve() bool {
 	return ok
 }
 
-// Session returns the Session inside, for its states, Failure, PeerClose and SentClose. Do not feed it.
+// PeerClose returns the code and reason of the peer's Close, and whether one was received; see Codec.PeerClose.
+func (c *Conn) PeerClose() (code CloseCode, reason []byte, ok bool) { return c.session.PeerClose() }
+
+// Failure tells which rule the peer broke, and where; see Session.Failure.
+func (c *Conn) Failure() Failure { return c.session.Failure() }
+
+// State returns where the connection stands.
+func (c *Conn) State() State { return c.session.State() }
+
+// Session returns the Session inside. Do not feed it.
 func (c *Conn) Session() *Session { return &c.session }
 
 // arrived returns what has arrived and was not taken.
@@ -401,6 +432,9 @@ func (c *Conn) arrived() []byte { return c.buffers.Read[c.from:c.to] }
 func (c *Conn) fill() error {
 	if c.ended {
 		return c.end()
+	}
+	if c.most > 0 && c.drained > c.most {
+		return ErrDrain
 	}
 	c.from, c.to = 0, 0
 	for tries := 0; tries < transferTries; tries++ {
@@ -417,6 +451,9 @@ func (c *Conn) fill() error {
 			return nil
 		}
 		if n > 0 {
+			if c.most > 0 {
+				c.drained += uint64(n)
+			}
 			return nil // an error that stays will come again
 		}
 		if err != nil {

@@ -383,7 +383,6 @@ func TestConn_PlainRequestThenUpgrade(t *testing.T) {
 	var c Conn
 	require.NoError(t, c.Serve(tr, &h, small(16), nil))
 	require.Equal(t, PlainRequest, h.Outcome())
-	require.Equal(t, ErrState, c.Accept(nil))
 	require.NoError(t, c.Respond(&Response{Status: 200, Body: []byte("a page")}))
 	require.NoError(t, c.NextRequest())
 	require.Equal(t, UpgradeRequested, h.Outcome())
@@ -391,6 +390,93 @@ func TestConn_PlainRequestThenUpgrade(t *testing.T) {
 	_, _, err := c.ReadMessage()
 	require.Equal(t, io.EOF, err)
 	assert.Contains(t, tr.out.String(), "\r\n\r\na pageHTTP/1.1 101 ")
+}
+
+// Rule 20: whoever accepts every request leaves none without an answer.
+func TestConn_AcceptAnswersAPlainRequest(t *testing.T) {
+	tr := &transport{in: []byte("GET / HTTP/1.1\r\nHost: x\r\n\r\n")}
+	var h ServerHandshake
+	h.Reset(make([]byte, 200), nil)
+	var c Conn
+	require.NoError(t, c.Serve(tr, &h, small(16), nil))
+	assert.Equal(t, error(ErrPlainRequest), c.Accept(nil))
+	assert.Contains(t, tr.out.String(), "HTTP/1.1 426 Upgrade Required\r\n")
+	assert.Equal(t, io.EOF, c.NextRequest())
+	assert.NoError(t, c.Close(CloseNormal, ""))
+}
+
+// A time-out while the response leaves: the same call again sends the rest, and once.
+func TestConn_RespondGoesOnAfterATimeOut(t *testing.T) {
+	for stutter := 2; stutter < 6; stutter++ {
+		tr := &transport{in: []byte("GET / HTTP/1.1\r\nHost: x\r\n\r\n" + upgradeRequest), stutter: stutter}
+		var h ServerHandshake
+		h.Reset(make([]byte, 200), nil)
+		var c Conn
+		err := c.Serve(tr, &h, small(1000), nil)
+		for err == errTimeout {
+			err = c.NextRequest()
+		}
+		require.NoError(t, err)
+		r := Response{Status: 200, Body: []byte("a page")}
+		for err = errTimeout; err == errTimeout; {
+			err = c.Respond(&r)
+		}
+		require.NoError(t, err)
+		require.Equal(t, "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\na page", tr.out.String())
+		for err = errTimeout; err == errTimeout; {
+			err = c.NextRequest()
+		}
+		require.NoError(t, err)
+		require.Equal(t, UpgradeRequested, h.Outcome())
+	}
+}
+
+// Rule 85: whatever a peer sends while its Close is awaited, Close ends.
+func TestConn_CloseIsBoundedAgainstAnyFlood(t *testing.T) {
+	for name, f := range map[string][]byte{"pings": masked(0x89, nil), "pongs": masked(0x8A, pattern(100)), "empty data": masked(0x82, nil)} {
+		tr := &transport{in: f, endless: true, dropped: true}
+		var c Conn
+		c.Reset(tr, Server, small(50), 0, &Options{MaxDrain: 5000})
+		assert.Equal(t, error(ErrDrain), c.Close(CloseNormal, ""), name)
+		assert.Less(t, tr.calls, 3000, name)
+	}
+}
+
+// A Close that is interrupted within a message leaves nothing of it behind.
+func TestConn_ReadAfterAnInterruptedClose(t *testing.T) {
+	tr := &transport{in: append(masked(0x02, pattern(50)), masked(0x00, pattern(60))[:20]...), quiet: true}
+	var c Conn
+	c.Reset(tr, Server, small(200), 0, nil)
+	_, _, err := c.ReadMessage()
+	require.Equal(t, errTimeout, err)
+	require.Equal(t, errTimeout, c.Close(CloseNormal, ""))
+	tr.in = append(masked(0x00, pattern(60))[20:], masked(0x80, nil)...)
+	tr.in = append(tr.in, masked(0x81, []byte("whole"))...)
+	tr.in = append(tr.in, masked(0x88, nil)...)
+	_, p, err := c.ReadMessage()
+	require.NoError(t, err)
+	assert.Equal(t, "whole", string(p))
+	assert.NoError(t, c.Close(CloseNormal, ""))
+}
+
+// A handshake that was never set up is an error, and one that can be printed.
+func TestConn_HandshakeWithoutReset(t *testing.T) {
+	var h ServerHandshake
+	var ch ClientHandshake
+	for _, connect := range []func(c *Conn) error{
+		func(c *Conn) error { return c.Serve(&transport{in: []byte("x")}, &h, small(50), nil) },
+		func(c *Conn) error { return c.Connect(&transport{in: []byte("x")}, &ch, small(50), nil) },
+	} {
+		var c Conn
+		require.Error(t, connect(&c))
+		_, err := c.WriteMessage(Text, nil)
+		require.Error(t, err)
+		assert.NotEmpty(t, err.Error())
+		err = c.Close(CloseNormal, "")
+		require.Error(t, err)
+		assert.NotEmpty(t, err.Error())
+		assert.NotEmpty(t, c.Session().End().Error())
+	}
 }
 
 func TestConn_HandshakeThatFailsOrEnds(t *testing.T) {
@@ -484,7 +570,7 @@ func TestConn_MisuseIsAnError(t *testing.T) {
 	assert.Error(t, c.Close(CloseNormal, ""))
 	assert.NoError(t, c.Flush())
 	assert.Equal(t, ErrRole, c.NextRequest())
-	c.Reset(&transport{in: []byte{1}}, Server, Buffers{}, 5, nil)
+	c.Reset(&transport{in: []byte{1}}, Server, Buffers{}, 0, nil)
 	_, _, err = c.ReadMessage()
 	assert.Equal(t, ErrNoRoom, err, "no read buffer")
 	_, err = c.WriteMessage(Text, []byte("x"))

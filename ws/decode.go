@@ -184,6 +184,9 @@ func (c *Codec) data(d *decoder) (rule uint8) {
 	c.key = mask.Rotate(c.key, n)
 	c.left -= uint64(n)
 	flags := c.edges
+	if c.facts&bitFin != 0 {
+		flags |= Final
+	}
 	if rule == 0 && c.left == 0 {
 		rule = c.endFrame(&flags)
 	}
@@ -202,6 +205,7 @@ func (c *Codec) endFrame(flags *Flags) (rule uint8) {
 			return ErrUTF8Incomplete.Rule
 		}
 		*flags |= MessageEnd
+		c.facts &^= bitCompressed
 		c.kind = 0
 		c.message = 0
 	}
@@ -216,7 +220,7 @@ func (c *Codec) endFrame(flags *Flags) (rule uint8) {
 func (c *Codec) controlFrame(d *decoder) (rule uint8) {
 	here := len(d.buf) - d.at
 	whole := c.controlLen == 0 && uint64(here) >= c.left
-	if d.keptUsed && (!whole || c.opcode == Close) {
+	if d.keptUsed && (!whole || c.opcode == Close && c.left > 0) {
 		return 0 // the store is in use until the caller has seen this batch
 	}
 	length := int(c.controlLen) + int(c.left)
@@ -301,8 +305,11 @@ func (c *Codec) inflate(d *decoder) (rule uint8) {
 	}
 	end := c.facts&bitFin != 0 && uint64(n) == c.left
 	if len(room) == 0 && (n > 0 || end) {
-		d.noRoom = true
-		return 0
+		if c.message < d.limits.message || d.keptUsed {
+			d.noRoom = true
+			return 0
+		}
+		room = c.control[:1] // the message is as long as it may be: what the Inflater finds now is its end, or too much
 	}
 	src := d.buf[d.at : d.at+n]
 	if c.role == Server {
@@ -332,6 +339,9 @@ func (c *Codec) inflate(d *decoder) (rule uint8) {
 		}
 	}
 	flags := c.edges | InOut
+	if c.facts&bitFin != 0 {
+		flags |= Final
+	}
 	if rule == 0 && c.left == 0 {
 		if end && err == nil {
 			c.phase = inTail

@@ -18,10 +18,11 @@
 //	var handshake ws.ServerHandshake
 //	handshake.Reset(make([]byte, ws.HandshakeStore), nil)
 //	buffers := ws.Buffers{Read: make([]byte, 4096), Write: make([]byte, 4096), Message: make([]byte, 65536)}
+//	defer conn.Close(ws.CloseNormal, "") // whatever happens: it sends what is due, and waits for the peer; set a deadline
 //	if err := conn.Serve(socket, &handshake, buffers, nil); err != nil {
 //		return err // the refusal was sent
 //	}
-//	if err := conn.Accept(nil); err != nil { // or look at handshake and conn.Respond
+//	if err := conn.Accept(nil); err != nil { // or look at handshake, and Respond
 //		return err
 //	}
 //	for {
@@ -54,7 +55,10 @@
 // of the RFC, but for those of a Conn's transport, which come through as they are. errors.Is and errors.As work
 // on both. A Failure tells at which byte of the stream a rule was broken, and by which frame header.
 //
-// Too small a destination changes nothing and says so by ErrNoRoom.
+// Too small a destination changes nothing and says so by ErrNoRoom. (The calls that go on piece by piece, such as
+// Session.Send and ServerHandshake.Accept, use it to say that more is to come; each says which it means.)
+//
+// A codec that is fed the bytes of a handshake fails at the first: "RSV1 is set" on the letter H or G.
 //
 // # Memory
 //
@@ -65,6 +69,37 @@
 //
 // Every value has one user at a time; there is no lock inside. Different values are independent, but for what they
 // share by pointer: Keys and Output serve one goroutine.
+//
+// # Writing while another goroutine reads
+//
+// A Conn has one user, so the goroutine that reads is the one that writes. Others hand it what to send, and wake it
+// by a read deadline in the past; the reader looks at its queue after each time-out, and after it has set a new
+// deadline, so that no wake-up is lost:
+//
+//	// any goroutine
+//	queue <- message
+//	socket.SetReadDeadline(time.Now())
+//
+//	// the owner of the Conn
+//	for {
+//		socket.SetReadDeadline(nextPing)
+//		for waiting := true; waiting; {
+//			select {
+//			case message := <-queue:
+//				conn.WriteMessage(ws.Text, message)
+//			default:
+//				waiting = false
+//			}
+//		}
+//		m, err := conn.Next() // also shows Pongs
+//		if errors.Is(err, os.ErrDeadlineExceeded) {
+//			continue // something to send, or time for conn.Ping
+//		}
+//		...
+//	}
+//
+// A wake-up between the look at the queue and Next sets the deadline, so Next returns at once. Where the transport has
+// no deadlines, as on a serial line, use a Session: it never blocks.
 //
 // # Build tags
 //

@@ -71,6 +71,9 @@ func (c *Codec) encodeFrame(dst []byte, op Opcode, fin bool, payload []byte) (n 
 	if bad != nil {
 		return 0, bad
 	}
+	if c.facts&bitSendPacked != 0 && !op.IsControl() {
+		return 0, ErrMessageOpen
+	}
 	size := HeaderSize(c.role, uint64(len(payload)))
 	if len(dst)-size < len(payload) {
 		return size + len(payload), ErrNoRoom
@@ -138,6 +141,9 @@ func (c *Codec) EncodeHeader(dst []byte, op Opcode, fin bool, length uint64) (n 
 	first, bad := c.firstByte(op, fin, length)
 	if bad != nil {
 		return 0, bad
+	}
+	if c.facts&bitSendPacked != 0 {
+		return 0, ErrMessageOpen
 	}
 	size := HeaderSize(c.role, length)
 	if len(dst) < size {
@@ -217,6 +223,9 @@ func (c *Codec) EncodeCompressed(dst []byte, op Opcode, fin bool, payload []byte
 	if bad != nil {
 		return 0, 0, bad
 	}
+	if !fresh && c.facts&bitSendPacked == 0 {
+		return 0, 0, ErrMessageOpen
+	}
 	if len(dst) <= MaxHeaderSize {
 		return 0, 0, ErrNoRoom
 	}
@@ -229,7 +238,9 @@ func (c *Codec) EncodeCompressed(dst []byte, op Opcode, fin bool, payload []byte
 	}
 	size := HeaderSize(c.role, uint64(len(dst)))
 	wrote, used, err := c.opt.Deflate.Deflate(dst[size:], payload, fin)
-	if wrote < 0 || used < 0 || wrote > len(dst)-size || used > len(payload) || err != nil && err != io.EOF {
+	switch over := err == io.EOF; {
+	case wrote < 0 || used < 0 || wrote > len(dst)-size || used > len(payload), err != nil && !over,
+		over && !(fin && used == len(payload)), !over && wrote == 0 && used == 0 && (fin || len(payload) > 0):
 		return 0, 0, ErrDeflate
 	}
 	text, _ := c.checkText(op, false, payload[:used])
@@ -243,11 +254,15 @@ func (c *Codec) EncodeCompressed(dst []byte, op Opcode, fin bool, payload []byte
 	exact := HeaderSize(c.role, uint64(wrote))
 	body := dst[exact : exact+wrote]
 	copy(body, dst[size:size+wrote])
+	clear(dst[exact+wrote : size+wrote]) // rule 102
 	putHeader(dst, c.role, first, uint64(wrote), key)
 	if c.role == Client {
 		mask.XOR(body, key)
 	}
 	c.sent(op, done, text)
+	if c.facts |= bitSendPacked; done {
+		c.facts &^= bitSendPacked
+	}
 	if !done && (fin || used < len(payload)) {
 		return exact + wrote, used, ErrNoRoom
 	}

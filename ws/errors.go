@@ -30,9 +30,9 @@ type Error struct {
 func (e *Error) Error() string { return e.Text }
 
 // Is makes errors.Is(ErrNoClose, io.ErrUnexpectedEOF) true: a transport that ended without a Close frame is
-// both.
+// both. And it makes ErrRequest stand for all that can be wrong with a request (rule 28).
 func (e *Error) Is(target error) bool {
-	return e == ErrNoClose && target == io.ErrUnexpectedEOF
+	return e == ErrNoClose && target == io.ErrUnexpectedEOF || e.Rule == ErrRequest.Rule && target == ErrRequest
 }
 
 // Failure tells all that is known of the violation that ended a connection or a handshake. It is a plain
@@ -54,30 +54,37 @@ type Failure struct {
 
 // Misuse: what a caller can do wrong, or run out of. Nothing was written and no state was changed.
 var (
-	ErrNoRoom        = &Error{Rule: 23, Text: "ws: no room: the destination is too small or full; drain it or pass a larger one, and repeat the call"}
-	ErrRole          = &Error{Text: "ws: not set up: call Reset with ws.Server or ws.Client first"}
-	ErrOpcodeSend    = &Error{Rule: 101, Text: "ws: cannot send this opcode: use Text, Binary, Continuation, Ping, Pong, or the Close method"}
-	ErrMessageOpen   = &Error{Rule: 58, Text: "ws: a message of the other kind is still open: finish it (fin = true) first"}
-	ErrNoMessage     = &Error{Rule: 57, Text: "ws: Continuation without an open message: start it with Text or Binary"}
-	ErrFrameOpen     = &Error{Rule: 99, Text: "ws: payload of the last frame header is still owed: send it first"}
-	ErrControlSize   = &Error{Rule: 100, Text: "ws: a control frame carries at most 125 bytes in one frame (fin = true)"}
-	ErrCodeSend      = &Error{Rule: 82, Text: "ws: this close code must not be sent: use 1000-1003, 1007-1014 or 3000-4999"}
-	ErrReasonSend    = &Error{Rule: 77, Text: "ws: a close reason is at most 123 bytes of UTF-8, and needs a code"}
-	ErrTextSend      = &Error{Rule: 94, Text: "ws: the text to send is not UTF-8"}
-	ErrCloseSent     = &Error{Rule: 71, Text: "ws: a Close was sent: nothing but the answer to a Ping may follow"}
-	ErrCloseSeen     = &Error{Rule: 71, Text: "ws: the peer's Close was received: only its answer may be sent"}
-	ErrFailed        = &Error{Rule: 56, Text: "ws: the connection has failed: only a Close may be sent; Failure tells why"}
-	ErrDeflate       = &Error{Text: "ws: the Deflater failed or broke its contract: close the connection"}
-	ErrDrain         = &Error{Rule: 85, Text: "ws: the peer goes on sending and does not close: MaxDrain bytes were dropped; close the transport"}
-	ErrRandom        = &Error{Rule: 95, Text: "ws: the random source failed or gave nothing: no frame or handshake was begun with a weak key"}
-	ErrSentTooMuch   = &Error{Rule: 99, Text: "ws: more bytes reported as sent than were pending"}
-	ErrState         = &Error{Rule: 38, Text: "ws: not now: the handshake is in another state (nothing received yet, not answered yet, or over)"}
-	ErrField         = &Error{Rule: 22, Text: "ws: a header field to send needs a token as its name and a value without CR, LF, NUL or other control bytes; fields of the handshake itself cannot be set"}
-	ErrStatusSend    = &Error{Rule: 20, Text: "ws: this status cannot answer here: 200-599, 300-599 for an upgrade request"}
-	ErrSubprotoSend  = &Error{Rule: 18, Text: "ws: a server selects one of the subprotocols that the client offered, or none"}
-	ErrExtensionSend = &Error{Rule: 36, Text: "ws: the extensions to answer break their grammar, or have a name or parameter that the client did not offer"}
-	ErrRequest       = &Error{Rule: 28, Text: "ws: the request's host, target, origin, subprotocols or extensions are empty, malformed or hold CR, LF, space, '#' or control bytes"}
-	ErrKeepName      = &Error{Rule: 13, Text: "ws: a name in the keep list is empty or longer than 64 bytes"}
+	ErrNoRoom            = &Error{Rule: 23, Text: "ws: no room: a destination (dst, events[:0], a buffer) is empty, too small or full; drain it or pass a larger one, and repeat the call"}
+	ErrRole              = &Error{Text: "ws: not set up: call Reset (with ws.Server or ws.Client), Serve or Connect first"}
+	ErrOpcodeSend        = &Error{Rule: 101, Text: "ws: cannot send this opcode here: a message is Text or Binary; for control frames use Ping, Pong and Close"}
+	ErrMessageOpen       = &Error{Rule: 58, Text: "ws: a message of another kind, or one that is compressed, is still open: finish it (fin = true) first"}
+	ErrNoMessage         = &Error{Rule: 57, Text: "ws: Continuation without an open message: start it with Text or Binary"}
+	ErrFrameOpen         = &Error{Rule: 99, Text: "ws: payload of the last frame header is still owed: send it first"}
+	ErrControlSize       = &Error{Rule: 100, Text: "ws: a control frame carries at most 125 bytes in one frame (fin = true)"}
+	ErrCodeSend          = &Error{Rule: 82, Text: "ws: this close code must not be sent: use 1000-1003, 1007-1014 or 3000-4999"}
+	ErrReasonSend        = &Error{Rule: 77, Text: "ws: a close reason is at most 123 bytes of UTF-8, and needs a code"}
+	ErrTextSend          = &Error{Rule: 94, Text: "ws: the text to send is not UTF-8"}
+	ErrCloseSent         = &Error{Rule: 71, Text: "ws: a Close was sent: nothing but the answer to a Ping may follow"}
+	ErrCloseSeen         = &Error{Rule: 71, Text: "ws: the connection is closed: after the peer's Close nothing but its answer may be sent"}
+	ErrFailed            = &Error{Rule: 56, Text: "ws: the connection has failed: only a Close may be sent; Failure tells why"}
+	ErrDeflate           = &Error{Text: "ws: the Deflater failed or broke its contract, and dst may have been written: close the connection"}
+	ErrDrain             = &Error{Rule: 85, Text: "ws: the peer goes on sending and does not close: MaxDrain bytes were dropped; close the transport"}
+	ErrRandom            = &Error{Rule: 95, Text: "ws: the random source failed or gave nothing: no frame or handshake was begun with a weak key"}
+	ErrSentTooMuch       = &Error{Rule: 99, Text: "ws: more bytes reported as sent than were pending"}
+	ErrState             = &Error{Rule: 38, Text: "ws: not now: the handshake is in another state (nothing received yet, not answered yet, or over)"}
+	ErrNotOpen           = &Error{Rule: 38, Text: "ws: the connection is not open yet: finish the handshake first (a server: Accept)"}
+	ErrPlainRequest      = &Error{Rule: 20, Text: "ws: the request asks for no upgrade: answer it by Respond"}
+	ErrField             = &Error{Rule: 22, Text: "ws: a header field to send needs a token as its name and a value without CR, LF, NUL or other control bytes; fields of the handshake itself cannot be set"}
+	ErrStatusSend        = &Error{Rule: 20, Text: "ws: this status cannot answer here: 200-599, 300-599 for an upgrade request"}
+	ErrSubprotoSend      = &Error{Rule: 18, Text: "ws: a server selects one of the subprotocols that the client offered, or none"}
+	ErrExtensionSend     = &Error{Rule: 36, Text: "ws: the extensions to answer break their grammar, or have a name or parameter that the client did not offer"}
+	ErrRequest           = &Error{Rule: 28, Text: "ws: there is no request to send"}
+	ErrRequestHost       = &Error{Rule: 28, Text: "ws: the request's Host must be a host with an optional port, such as example.com:8080"}
+	ErrRequestTarget     = &Error{Rule: 28, Text: "ws: the request's Target must be a path with an optional query, such as /chat?room=1, without spaces, control bytes or '#'"}
+	ErrRequestOrigin     = &Error{Rule: 28, Text: "ws: the request's Origin must be visible ASCII, such as https://example.com, and stand in no further field"}
+	ErrRequestProtocols  = &Error{Rule: 28, Text: "ws: the request's Subprotocols must be different tokens, MaxSubprotocols at most"}
+	ErrRequestExtensions = &Error{Rule: 28, Text: "ws: the request's Extensions break the grammar of Sec-WebSocket-Extensions"}
+	ErrKeepName          = &Error{Rule: 13, Text: "ws: a name in the keep list is empty or longer than 64 bytes"}
 )
 
 // Violations in an opening handshake that a server receives (RFC 6455 4.2.1; RFC 9112).

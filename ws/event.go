@@ -18,7 +18,8 @@ type Event struct {
 	Code   CloseCode // of a Close: its code, or CloseNoCode if it has none (rule 72); else 0
 }
 
-// Flags says which edges of frame and message an Event covers, and where its payload lies.
+// Flags says which edges of frame and message an Event covers, and where its payload lies. A frame that starts
+// without starting a message is a continuation frame. At FrameStart, Length + Left is the length of the frame.
 type Flags uint8
 
 // The flags. A short message in one frame has all four edges.
@@ -29,8 +30,9 @@ const (
 	MessageEnd                     // the last piece of a message
 	InOut                          // the payload lies in out: it was inflated
 	Kept                           // the payload lies in the codec: the input had split this control frame
+	Final                          // the frame ends its message (FIN), known from its first piece on
 
-	wholeMessage = FrameStart | FrameEnd | MessageStart | MessageEnd
+	wholeMessage = FrameStart | FrameEnd | MessageStart | MessageEnd | Final
 )
 
 // Is reports whether all flags of f are set.

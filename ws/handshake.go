@@ -15,8 +15,8 @@ const (
 	MaxKeepName = 64
 
 	// HandshakeStore is a store, in bytes, that the requests of browsers fit with room to spare when nothing
-	// further is kept: a target, a host and an origin of 100 bytes each, a few subprotocols, an extension offer.
-	HandshakeStore = 512
+	// further is kept: a target with a token in its query, a host, an origin, a few subprotocols, an extension offer.
+	HandshakeStore = 1024
 )
 
 // HandshakeOptions bounds what a handshake accepts and names what it keeps. It belongs to the caller, must not

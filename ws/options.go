@@ -31,7 +31,7 @@ type Options struct {
 	// ManualPong and ManualClose leave it to the caller of a Session or Conn to answer a Ping, or a Close.
 	ManualPong, ManualClose bool
 
-	// MaxDrain limits the bytes that Conn.Close reads and drops while it waits for the peer to close (rule 85).
+	// MaxDrain limits the bytes that Conn.Close reads while it waits for the peer to close (rule 85).
 	// 0 means 1 MiB.
 	MaxDrain int64
 

@@ -49,7 +49,7 @@ func (o *Output) Sent(n int) error {
 // Move takes over all that waits in from, which is empty afterwards. o must be empty, and its buffer at least
 // as large as Pending of from; else ErrNoRoom, and nothing is moved.
 func (o *Output) Move(from *Output) error {
-	if o == from {
+	if o == from || from == nil {
 		return nil
 	}
 	if !o.Empty() || len(o.buf) < from.to-from.from {

@@ -110,6 +110,9 @@ func (h *ServerHandshake) emitRefusal(w *window) {
 	if h.h.err.Status != 0 {
 		status, text = int(h.h.err.Status), h.h.err.Text
 		text = text[len("ws: "):]
+		if status == 431 {
+			text = "the request is too large" // how large the store is, is nobody's business
+		}
 	}
 	h.emitHead(w, status, true, true)
 	emit(w, "Content-Type: text/plain; charset=utf-8\r\nContent-Length: ")

@@ -238,7 +238,8 @@ var plainAcceptance Acceptance
 // written to dst. ErrNoRoom means that more is to come: send those bytes and call again, with the same a, until the
 // error is nil; then Outcome is Opened. Any room of one byte or more will do. a may be nil: no subprotocol.
 //
-// Before the first byte a is checked: ErrSubprotoSend, ErrExtensionSend or ErrField, and nothing is written. ErrState
+// Before the first byte a is checked: ErrSubprotoSend, ErrExtensionSend or ErrField, and nothing is written. A plain
+// request gives ErrPlainRequest. ErrState
 // means that no upgrade request waits for an answer, that Respond has begun one, or that a has changed its size between
 // two calls.
 func (h *ServerHandshake) Accept(dst []byte, a *Acceptance) (n int, err error) {
@@ -271,6 +272,9 @@ func (h *ServerHandshake) AcceptSize(a *Acceptance) (int, error) {
 func (h *ServerHandshake) readyToAccept(a **Acceptance) error {
 	if *a == nil {
 		*a = &plainAcceptance
+	}
+	if h.h.outcome == PlainRequest {
+		return ErrPlainRequest
 	}
 	if h.h.outcome != UpgradeRequested || h.out.begun && !h.out.accepting {
 		return ErrState

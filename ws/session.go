@@ -13,14 +13,15 @@ package ws
 // A Session is a plain value of at most 256 bytes, and an idle one needs no other memory: the handshake's and
 // the Output are lent. It has one user at a time and allocates nothing.
 type Session struct {
-	codec  Codec
-	out    *Output
-	server *ServerHandshake // while the opening handshake runs
-	client *ClientHandshake
-	have   int       // bytes of a message that Next has assembled
-	code   CloseCode // of the Close that is due
-	due    bool
-	state  State
+	codec      Codec
+	out        *Output
+	server     *ServerHandshake // while the opening handshake runs
+	client     *ClientHandshake
+	have       int       // bytes of a message that Next has assembled
+	assembling bool      // Next has seen the start of the message, and no Receive has taken a part
+	code       CloseCode // of the Close that is due
+	due        bool
+	state      State
 }
 
 // State is where a Session stands.
@@ -125,6 +126,7 @@ func (s *Session) Payload(e Event, in, room []byte) []byte { return s.codec.Payl
 // Errors: a violation of the peer, sticky, as in Codec.Decode or in the handshake; ErrState while Accept or
 // Respond is awaited; ErrRole; ErrNoRoom.
 func (s *Session) Receive(in, room []byte, events []Event) (n int, found []Event, err error) {
+	s.assembling, s.have = false, 0
 	return s.receive(in, room, events, 1<<64-1)
 }
 
@@ -219,12 +221,16 @@ type Message struct {
 // control frame; n is what was eaten, and the rest belongs to the next call. A message that lies whole in in
 // stays there, and no copy is made; others are put together in memory, which must be the same in each call
 // until the message is whole. It bounds the messages: one of more than len(memory) bytes fails the connection
-// with 1009 (rule 48), wherever it lies. Kind 0 means that all was eaten and more is needed. The errors are
-// those of Receive.
+// with 1009 (rule 48), wherever it lies. Kind 0 means that all was eaten and more is needed. The rest of a
+// message of which Receive took a part is passed over. The errors are those of Receive; ErrNoRoom also if
+// memory has shrunk within a message.
 func (s *Session) Next(in, memory []byte) (n int, m Message, err error) {
 	var slot [1]Event
 	for {
-		room := memory[min(s.have, len(memory)):]
+		if s.have > len(memory) {
+			return n, m, ErrNoRoom
+		}
+		room := memory[s.have:]
 		k, events, err := s.receive(in[n:], room, slot[:0], uint64(len(memory)))
 		piece := in[n:]
 		n += k
@@ -239,21 +245,38 @@ func (s *Session) Next(in, memory []byte) (n int, m Message, err error) {
 		switch {
 		case e.Kind != Text && e.Kind != Binary:
 			return n, Message{e.Kind, e.Code, p}, nil
-		case e.Is(wholeMessage) && s.have == 0:
+		case e.Is(wholeMessage):
 			return n, Message{Kind: e.Kind, Payload: p}, nil
-		case e.Flags&InOut == 0:
-			copy(room, p)
+		case e.Is(MessageStart):
+			s.assembling = true
 		}
-		s.have += len(p)
-		if e.Is(MessageEnd) {
-			whole := memory[:s.have:s.have]
-			s.have = 0
-			return n, Message{Kind: e.Kind, Payload: whole}, nil
+		if s.assembling {
+			if len(p) > len(room) { // memory has shrunk within the message, which is lost
+				s.assembling, s.have = false, 0
+				return n, m, ErrNoRoom
+			}
+			if !e.Is(InOut) {
+				copy(room, p)
+			}
+			s.have += len(p)
+			if e.Is(MessageEnd) {
+				whole := memory[:s.have:s.have]
+				s.assembling, s.have = false, 0
+				return n, Message{Kind: e.Kind, Payload: whole}, nil
+			}
 		}
-		if err != nil || n == len(in) {
+		if err != nil || n == len(in) && s.codec.phase != inTail {
 			return n, m, err
 		}
 	}
+}
+
+// violation returns the rule that was broken, or ErrState if the handshake was never set up.
+func (s *Session) violation() error {
+	if e := s.Failure().Err; e != nil {
+		return e
+	}
+	return ErrState
 }
 
 // End tells s that the transport has ended. It returns nil if the connection was closed as RFC 6455 7.1.4 has
@@ -265,7 +288,7 @@ func (s *Session) End() error {
 	case StateHandshake, StateRequest:
 		return ErrHandshakeCutShort
 	case StateFailed:
-		return s.Failure().Err
+		return s.violation()
 	case StateClosed:
 		return nil
 	}

@@ -13,6 +13,9 @@ const smallBuffer = 32
 // of the answer: send what is pending and call again with the same a. The other errors are those of
 // ServerHandshake.Accept; ErrState if no request waits for an answer.
 func (s *Session) Accept(a *Acceptance) error {
+	if s.state == StateRequest && s.server.Outcome() == PlainRequest {
+		return ErrPlainRequest
+	}
 	if s.state != StateRequest || s.out == nil {
 		return ErrState
 	}
@@ -52,7 +55,8 @@ func (s *Session) Respond(r *Response) error {
 // some, or the end of the message, is still to come: send what is pending, and call again with payload[n:] and
 // the same op and fin.
 //
-// The other errors are those of Codec.Encode, and ErrState before the connection is open. Nothing was taken then.
+// The other errors are those of Codec.Encode, and ErrNotOpen before the connection is open. Nothing more was
+// taken then; parts that Options.CheckText found right may have gone before.
 func (s *Session) Send(op Opcode, fin bool, payload []byte) (n int, err error) {
 	if err = s.ready(); err != nil {
 		return 0, err
@@ -186,6 +190,9 @@ func (s *Session) Close(code CloseCode, reason string) error {
 	if s.due || s.codec.facts&bitCloseSent != 0 {
 		return ErrCloseSent
 	}
+	if s.codec.owed > 0 {
+		return ErrFrameOpen
+	}
 	s.pump()
 	size := s.frameSize(2 + len(reason))
 	room := s.out.frameRoom(size)
@@ -218,6 +225,8 @@ func (s *Session) ready() error {
 	switch {
 	case s.codec.role == 0:
 		return ErrRole
+	case s.state == StateHandshake || s.state == StateRequest:
+		return ErrNotOpen
 	case s.out == nil || s.state != StateOpen && s.state != StateFailed:
 		return ErrState
 	case s.state == StateFailed && s.codec.owed == 0:
@@ -269,7 +278,8 @@ func (s *Session) pump() {
 	}
 }
 
-// control queues a control frame of the session's own, and reports whether that was possible or can never be.
+// control queues a control frame of the session's own, and reports whether that was possible or can never be. A
+// random source that fails is asked again.
 func (s *Session) control(op Opcode, payload []byte) bool {
 	if s.codec.owed > 0 {
 		return false
@@ -292,5 +302,5 @@ func (s *Session) control(op Opcode, payload []byte) bool {
 	if err == nil {
 		s.out.wrote(n, size)
 	}
-	return true
+	return err != ErrRandom
 }

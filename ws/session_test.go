@@ -378,6 +378,48 @@ func TestSession_NextIsBoundedByItsMemory(t *testing.T) {
 	}
 }
 
+// Memory that shrinks within a message is an error and no panic; with the right memory the message goes on.
+func TestSession_NextWithLessMemoryThanBefore(t *testing.T) {
+	s := newEnd(Server, 200, Options{})
+	s.memory = s.memory[:100]
+	s.feed(t, masked(0x02, pattern(50)))
+	n, m, err := s.Next(masked(0x00, pattern(4)), s.memory[:10])
+	assert.Equal(t, error(ErrNoRoom), err)
+	assert.Zero(t, n)
+	assert.Zero(t, m.Kind)
+	s.feed(t, masked(0x80, pattern(4)))
+	require.Len(t, s.got, 1)
+	assert.Equal(t, append(pattern(50), pattern(4)...), s.got[0].Payload)
+
+	var none Output
+	assert.NoError(t, none.Move(nil))
+}
+
+// A frame in progress is named as what stands in the way of a Close.
+func TestSession_CloseWithinAFrame(t *testing.T) {
+	s := newEnd(Server, 4, Options{})
+	_, err := s.Send(Binary, true, pattern(50))
+	require.Equal(t, error(ErrNoRoom), err)
+	s.feed(t, masked(0x89, nil))
+	s.drain(t)
+	assert.Equal(t, error(ErrFrameOpen), s.Close(CloseNormal, ""))
+}
+
+// A random source that fails for once delays an answer, and does not lose it.
+func TestSession_AnswersAfterThePassingFailureOfTheSource(t *testing.T) {
+	var s Session
+	var o Output
+	o.Reset(make([]byte, 200))
+	keys := &Keys{Source: failing{}}
+	s.Reset(Client, &Options{Keys: keys}, &o)
+	_, found, err := s.Receive([]byte{0x88, 2, 3, 0xE8}, nil, make([]Event, 0, 2))
+	require.NoError(t, err)
+	require.Len(t, found, 1)
+	require.Empty(t, s.Pending())
+	keys.Source = new(counter)
+	assert.Equal(t, frame(0x88, []byte{1, 2, 3, 4}, []byte{3, 0xE8}), s.Pending())
+}
+
 // Output: what waits moves whole to another, and a wrong count is refused.
 func TestOutput_MoveAndSent(t *testing.T) {
 	s := newEnd(Server, 3, Options{})

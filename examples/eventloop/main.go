@@ -5,7 +5,8 @@
 //
 //	go run ./examples/eventloop -addr 127.0.0.1:1338
 //
-// Memory beyond that is lent for a while: a greeting during the handshake, a backlog while a client does not read.
+// Memory beyond that is lent for a while: a greeting during the handshake, a backlog while a client does not
+// read. Time-outs, for handshakes and for silent clients, are left to your program.
 package main
 
 import (
@@ -60,6 +61,7 @@ type loop struct {
 	epoll, listener int
 	clients         []*[perChunk]client // by file descriptor
 	open            int
+	full            bool      // no descriptor is left, and the listener is not watched
 	greetings       *greeting // free ones
 	backlogs        *backlog  // free ones
 
@@ -125,8 +127,11 @@ func (l *loop) accept() {
 	for {
 		fd, _, err := syscall.Accept4(l.listener, syscall.SOCK_NONBLOCK|syscall.SOCK_CLOEXEC)
 		if err != nil {
-			if err != syscall.EAGAIN && err != syscall.EINTR && err != syscall.ECONNABORTED {
+			switch err {
+			case syscall.EAGAIN, syscall.EINTR, syscall.ECONNABORTED:
+			default: // out of descriptors, most likely: go on when one is free
 				log.Print("accept: ", err)
+				l.full = l.watch(syscall.EPOLL_CTL_MOD, l.listener, 0) == nil
 			}
 			return
 		}
@@ -281,6 +286,9 @@ func (l *loop) close(c *client) {
 	_ = syscall.Close(int(c.fd))
 	*c = client{}
 	l.open--
+	if l.full {
+		l.full = l.watch(syscall.EPOLL_CTL_MOD, l.listener, syscall.EPOLLIN) != nil
+	}
 }
 
 // goodbye closes all connections with 1001.

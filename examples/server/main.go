@@ -84,7 +84,8 @@ type server struct {
 	open map[net.Conn]bool
 }
 
-// wake makes every blocked connection return with a time-out, so that it notices the end of ctx.
+// wake makes every blocked connection return with a time-out, so that it notices the end of ctx. (Over TLS it would have
+// to be a read deadline, because a time-out of a write ends a TLS connection.)
 func (s *server) wake() {
 	s.lock.Lock()
 	defer s.lock.Unlock()
