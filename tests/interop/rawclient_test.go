@@ -188,6 +188,7 @@ func TestServer_DataBehindTheClientsClose(t *testing.T) {
 		"garbage":       {0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF},
 		"half a frame":  masked(textFrame, strings.Repeat("x", 200))[:100],
 		"another Close": masked(closeFrame, closing(1011, "again")),
+		"20 kB":         masked(0x82, strings.Repeat("x", 20000)), // unread, they would turn the end into a reset
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := d.open(t)
@@ -299,5 +300,6 @@ func TestServer_ClosesAfterAViolation(t *testing.T) {
 		require.Equal(t, byte(closeFrame), first)
 		require.Equal(t, closing(1007, ""), string(payload)[:2])
 		r.wantEnd()
+		d.out.line(t, r.LocalAddr().String()+": "+ws.ErrUTF8.Error())
 	})
 }
