@@ -299,7 +299,8 @@ func checkClose(body []byte, length int) (at int, rule uint8) {
 // inflate takes the next piece of a compressed frame, or what is left at the message's end, through the Inflater.
 func (c *Codec) inflate(d *decoder) (rule uint8) {
 	n := int(min(c.left, uint64(len(d.buf)-d.at), maxPiece))
-	room := d.out[d.used:min(len(d.out), d.used+maxPiece)]
+	room := d.out[d.used:]
+	room = room[:min(len(room), maxPiece)]
 	if n == 0 && c.left > 0 {
 		return 0
 	}

@@ -297,3 +297,21 @@ func TestServerHandshake_WorkIsLinear(t *testing.T) { // rule 13: each byte is l
 		require.Contains(t, string(ua), "Mozilla/5.0")
 	}
 }
+
+// Rule 12, where whole lines are read at once: each control byte inside a value is found, at any place of a word.
+func TestServerHandshake_EveryControlByteInAValue(t *testing.T) {
+	for c := 0; c < 256; c++ {
+		for at := 0; at < 20; at++ {
+			value := []byte(strings.Repeat("v", 40))
+			value[at] = byte(c)
+			in := strings.Replace(browserRequest, "\r\n", "\r\nX-Value: "+string(value)+"\r\n", 1)
+			h := freshServer(HandshakeStore, nil)
+			_, _, err := h.Receive([]byte(in))
+			if c < 0x20 && c != '\t' || c == 0x7F {
+				require.Equal(t, error(ErrHeadSyntax), err, "byte %#x", c)
+			} else {
+				require.NoError(t, err, "byte %#x", c)
+			}
+		}
+	}
+}

@@ -25,6 +25,7 @@ const (
 type headFacts struct {
 	hosts, keys, versions, accepts uint8 // how often the field came: 0, 1, or 2 for more often
 	protocols                      uint8
+	goodHost                       bool // the first Host is known to be valid: it need not be looked up
 	extensions                     bool // Sec-WebSocket-Extensions is there
 	webSocket                      bool // Upgrade has the token websocket
 	upgrade, close                 bool // Connection has the token upgrade, close
@@ -116,7 +117,7 @@ func (h *head) quickField(name, value []byte) bool {
 		if f.hosts > 0 || !h.keepWhole(tag, value) {
 			return false
 		}
-		f.hosts = 1
+		f.hosts, f.goodHost = 1, validHost(value)
 		return true
 	case kindOrigin:
 		return h.keepWhole(tag, value)

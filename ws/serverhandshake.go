@@ -81,9 +81,8 @@ func (h *ServerHandshake) Receive(buf []byte) (n int, done bool, err error) {
 func (h *ServerHandshake) judge() (Outcome, *Error) {
 	f := &h.h.facts
 	h.h.whole = true // so that the records can be read
-	host, _ := h.h.first(tagHost)
 	switch {
-	case f.hosts != 1 || !validHost(host):
+	case f.hosts != 1 || !f.goodHost && !h.validHostField():
 		return Failed, ErrHost
 	case !f.webSocket && f.keys == 0 && f.versions == 0 && f.protocols == 0 && !f.extensions:
 		if f.body {
@@ -112,6 +111,12 @@ func (h *ServerHandshake) judge() (Outcome, *Error) {
 	return UpgradeRequested, nil
 }
 
+// validHostField reports whether the Host field names a host.
+func (h *ServerHandshake) validHostField() bool {
+	host, _ := h.h.first(tagHost)
+	return validHost(host)
+}
+
 // validSubprotocols reports whether what the client offers is a list of different tokens, and not too many (rule 17).
 func (h *ServerHandshake) validSubprotocols() bool {
 	f := &h.h.facts
@@ -119,7 +124,7 @@ func (h *ServerHandshake) validSubprotocols() bool {
 	if f.badProtocols || f.protocolCount == 0 || uint64(f.protocolCount) > uint64(most) {
 		return false
 	}
-	if f.protocolCount == 1 {
+	if f.protocolCount == 1 || f.protocols == 1 && h.h.differAtOnce() {
 		return true
 	}
 	for c := h.Subprotocols(); ; {
@@ -131,6 +136,26 @@ func (h *ServerHandshake) validSubprotocols() bool {
 			return false
 		}
 	}
+}
+
+// differAtOnce reports whether the subprotocols of the one field that there is begin with different bytes, so that they
+// need not be compared. That they do not says nothing.
+func (h *head) differAtOnce() bool {
+	seen, last := uint64(0), byte(',')
+	for _, c := range h.store[h.lists+1 : h.used] {
+		if c == '\n' {
+			return true
+		}
+		if last == ',' {
+			bit := uint64(1) << (c & 63)
+			if seen&bit != 0 {
+				return false
+			}
+			seen |= bit
+		}
+		last = c
+	}
+	return false
 }
 
 // KeepAlive reports whether a plain request was answered in full and the connection may be used on (RFC 9112 9.3):
@@ -294,10 +319,22 @@ func (h *ServerHandshake) readyToAccept(a **Acceptance) error {
 	return nil
 }
 
+// acceptanceHead is what every acceptance begins with, up to the key's answer.
+const acceptanceHead = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "
+
 func (h *ServerHandshake) emitAcceptance(w *window, a *Acceptance) {
-	emit(w, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ")
-	emit(w, h.h.expect[:])
-	emit(w, "\r\n")
+	const size = len(acceptanceHead) + acceptSize + 2
+	if w.total == 0 && w.skip == 0 && len(w.dst) >= size { // it begins here and has room: nothing needs to be counted
+		dst := w.dst[:size]
+		copy(dst, acceptanceHead)
+		copy(dst[len(acceptanceHead):], h.h.expect[:])
+		dst[size-2], dst[size-1] = '\r', '\n'
+		w.n, w.total = size, size
+	} else {
+		emit(w, acceptanceHead)
+		emit(w, h.h.expect[:])
+		emit(w, "\r\n")
+	}
 	if a.Subprotocol != "" {
 		emitField(w, "Sec-WebSocket-Protocol", a.Subprotocol)
 	}
