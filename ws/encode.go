@@ -53,8 +53,7 @@ func (c *Codec) Encode(dst []byte, op Opcode, fin bool, payload []byte) (n int, 
 // readyKeys returns the pool of a client that may send a whole message now without a second look, if a key is
 // in it; else nil.
 func (c *Codec) readyKeys(op Opcode, fin bool) *Keys {
-	if c.role == Client && fin && op-1 <= 1 && c.owed == 0 && !c.opt.CheckText &&
-		uint8(c.sendKind)|c.failed|uint8(c.facts&(bitCloseSeen|bitCloseSent)) == 0 {
+	if c.role == Client && fin && op-1 <= 1 && c.plain() {
 		if keys := c.opt.Keys; keys != nil && keys.left >= 4 {
 			return keys
 		}
@@ -98,7 +97,8 @@ func (c *Codec) encodeFrame(dst []byte, op Opcode, fin bool, payload []byte) (n 
 
 // plain reports whether any message may be sent now, and none needs a check.
 func (c *Codec) plain() bool {
-	return c.role != 0 && c.failed == 0 && c.facts&(bitCloseSeen|bitCloseSent) == 0 && c.owed == 0 && c.sendKind == 0 && !c.opt.CheckText
+	return c.role != 0 && c.owed == 0 && !c.opt.CheckText &&
+		uint8(c.sendKind)|c.failed|uint8(c.facts&(bitCloseSeen|bitCloseSent)) == 0
 }
 
 // encodeShort is Encode for a message of at most 125 bytes in one frame, on a plain codec, whose state it
