@@ -115,6 +115,22 @@ func (c *Codec) SentClose() (code CloseCode, ok bool) {
 // Done reports whether both ends have sent their Close: the closing handshake is complete (RFC 6455 7.1.4).
 func (c *Codec) Done() bool { return c.facts&(bitCloseSeen|bitCloseSent) == bitCloseSeen|bitCloseSent }
 
+// State returns where the connection stands: StateOpen, StateClosing when one end has sent its Close, StateClosed when
+// both have, StateFailed, or StateNone if c was not set up.
+func (c *Codec) State() State {
+	switch closes := c.facts & (bitCloseSeen | bitCloseSent); {
+	case c.role == 0:
+		return StateNone
+	case c.failed != 0:
+		return StateFailed
+	case closes == 0:
+		return StateOpen
+	case closes != bitCloseSeen|bitCloseSent:
+		return StateClosing
+	}
+	return StateClosed
+}
+
 // End tells the codec that the transport has ended. It returns nil if the peer's Close had come before, the
 // violation if there was one, and else ErrNoClose (rule 84).
 func (c *Codec) End() error {

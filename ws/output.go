@@ -28,6 +28,13 @@ func (o *Output) Reset(buf []byte) {
 	o.hasPong = false
 }
 
+// Lend gives o another buffer. What Pending has in the old one counts as sent; what has spilled, and a Pong that waits,
+// stay and come next. So a caller whose buffers live for one call can lend one to each, and nil between them.
+func (o *Output) Lend(buf []byte) {
+	o.buf = buf
+	o.from, o.to = 0, 0
+}
+
 // Pending returns the bytes to send next, oldest first; it is empty when nothing waits. They stay until Sent or
 // until something is added.
 func (o *Output) Pending() []byte {

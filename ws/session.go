@@ -93,6 +93,12 @@ func (s *Session) State() State {
 // Role returns the role of s, or 0 if it was not set up.
 func (s *Session) Role() Role { return s.codec.role }
 
+// Received returns the number of bytes of frames that were eaten; see Codec.Received.
+func (s *Session) Received() uint64 { return s.codec.Received() }
+
+// Owed returns how many bytes of payload the last SendHeader is still owed, or Send through a buffer of a few bytes.
+func (s *Session) Owed() uint64 { return s.codec.Owed() }
+
 // Failure tells which rule the peer broke, and where: in the handshake or after it.
 func (s *Session) Failure() Failure {
 	switch {

@@ -144,6 +144,64 @@ func (s *Session) begin(op Opcode, fin bool, rest []byte) error {
 	return nil
 }
 
+// SendHeader queues only the header of a frame whose payload has length bytes. The payload is then owed, as after
+// Codec.EncodeHeader: a server sends it from where it lies, behind what is pending, and reports it by SentPayload; or
+// Send takes it. ErrNoRoom means that nothing was queued: send what is pending first. The other errors are
+// those of Codec.EncodeHeader, and ErrNotOpen.
+func (s *Session) SendHeader(op Opcode, fin bool, length uint64) error {
+	if err := s.ready(); err != nil {
+		return err
+	}
+	if op.IsControl() {
+		return ErrOpcodeSend
+	}
+	if length>>63 != 0 {
+		return ErrLengthTopBit
+	}
+	if _, bad := s.codec.firstByte(op, fin, length); bad != nil {
+		return bad
+	}
+	if s.due {
+		return ErrCloseSent
+	}
+	s.pump()
+	size := HeaderSize(s.codec.role, length)
+	room := s.out.frameRoom(size)
+	if room == nil || s.out.hasPong {
+		return ErrNoRoom
+	}
+	n, err := s.codec.EncodeHeader(room, op, fin, length)
+	if err == nil {
+		s.out.wrote(n, size)
+	}
+	return err
+}
+
+// SentPayload reports that a server has sent n bytes of the owed payload itself; see Codec.Sent. What waited behind
+// the payload is queued.
+func (s *Session) SentPayload(n uint64) error {
+	err := s.codec.Sent(n)
+	s.pump()
+	return err
+}
+
+// Waiting reports whether more is to be sent than Pending has room for: a frame or head that did not fit the Output's
+// buffer, or an answer that waits for its turn. Send what is pending, and there will be more.
+func (s *Session) Waiting() bool {
+	o := s.out
+	switch {
+	case o == nil:
+		return s.due
+	case o.spillFrom < o.spillTo:
+		return true
+	case s.client != nil && s.state == StateHandshake && !s.client.out.done:
+		return true
+	case s.server != nil && s.state == StateFailed && s.server.Outcome() == Failed && !s.server.out.done:
+		return true
+	}
+	return (o.hasPong || s.due) && s.codec.owed == 0
+}
+
 // Ping queues a Ping with up to 125 bytes of payload. ErrNoRoom means that nothing was queued: send what is
 // pending first. The other errors are those of Codec.Encode.
 func (s *Session) Ping(payload []byte) error { return s.sendControl(Ping, payload) }
