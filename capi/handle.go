@@ -24,8 +24,11 @@ type entry struct {
 // dead stands in for the object of a handle in whose call Go has panicked.
 type dead struct{}
 
-// recentSize is how many handles find their entry without go-pointer's lock and map.
-const recentSize = 1024
+// recentSize is how many handles find their entry without go-pointer's lock and map: a power of two, recentBits of it.
+const (
+	recentBits = 14
+	recentSize = 1 << recentBits
+)
 
 var recent [recentSize]atomic.Pointer[entry]
 
@@ -60,9 +63,10 @@ func newHandle(object any) unsafe.Pointer {
 	return p
 }
 
-// slot returns where a handle's entry is remembered. Allocators give addresses in steps of 16 or 32 bytes.
+// slot returns where a handle's entry is remembered. The product spreads all bits of an address, for handles of different
+// threads differ only in the high ones.
 func slot(handle uintptr) *atomic.Pointer[entry] {
-	return &recent[(handle>>5^handle>>15)%recentSize]
+	return &recent[uint64(handle)*0x9E3779B97F4A7C15>>(64-recentBits)]
 }
 
 // find returns the entry of a handle that is in use, or nil.
@@ -88,6 +92,15 @@ func findSlow(handle uintptr) *entry {
 
 // lookup returns the object of a handle and its entry, or a nil object and why there is none.
 func lookup[T any](handle uintptr) (*T, *entry, C.int32_t) {
+	if e := slot(handle).Load(); e != nil && e.handle.Load() == handle {
+		if object, ok := e.object.(*T); ok {
+			return object, e, C.EMBWS_OK
+		}
+	}
+	return lookupSlow[T](handle)
+}
+
+func lookupSlow[T any](handle uintptr) (*T, *entry, C.int32_t) {
 	e := find(handle)
 	if e == nil {
 		return nil, nil, C.EMBWS_ERR_HANDLE

@@ -213,6 +213,9 @@ func (h *clientHandshake) reset(r *C.embws_request, keys *ws.Keys, limits *C.emb
 		Host: text(r.host), Target: text(r.target), Origin: text(r.origin), Extensions: text(r.extensions),
 		Subprotocols: texts(r.subprotocols, r.subprotocol_count), Fields: fields(r.fields, r.field_count),
 	}
+	if keys == nil {
+		keys = &nonces
+	}
 	return statusOf(h.handshake.Reset(store, &h.request, keys, &h.opt))
 }
 

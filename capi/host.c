@@ -1,10 +1,20 @@
-/* What libembws does about the process that it lives in: fork, and the words for what went wrong on a thread. */
+/* What libembws does about the process and the system that it lives in: fork, random bytes, and the words for what went
+ * wrong on a thread. */
+#define _GNU_SOURCE
+#include <errno.h>
 #include <stdio.h>
 
 #include "shim.h"
 
-#ifndef _WIN32
+#if defined(_WIN32)
+#define RtlGenRandom SystemFunction036
+unsigned char __stdcall RtlGenRandom(void *memory, unsigned long length);
+#else
 #include <pthread.h>
+#include <unistd.h>
+#if defined(__linux__) || defined(__APPLE__)
+#include <sys/random.h>
+#endif
 #endif
 
 int embws_forked;
@@ -38,4 +48,31 @@ const char *embws_error_detail(void) {
 
 int32_t embws_call_random(embws_random call, uintptr_t context, void *memory, size_t length) {
     return call((void *)context, memory, length);
+}
+
+int32_t embws_system_random(void *memory, size_t length) {
+#if defined(_WIN32)
+    return RtlGenRandom(memory, (unsigned long)length) ? 0 : -1;
+#elif defined(__linux__)
+    char *p = memory;
+    while (length > 0) {
+        ssize_t n = getrandom(p, length, 0);
+        if (n > 0) {
+            p += n;
+            length -= (size_t)n;
+        } else if (n == 0 || errno != EINTR) {
+            return -1;
+        }
+    }
+    return 0;
+#else
+    char *p = memory;
+    while (length > 0) {
+        size_t n = length < 256 ? length : 256; /* it gives no more at once */
+        if (getentropy(p, n) != 0) return -1;
+        p += n;
+        length -= n;
+    }
+    return 0;
+#endif
 }

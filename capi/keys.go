@@ -7,6 +7,7 @@ import "C"
 
 import (
 	"errors"
+	"runtime"
 	"sync/atomic"
 	"unsafe"
 
@@ -21,24 +22,32 @@ type pool struct {
 	_    [64]byte // no two pools share a cache line
 }
 
-// pools is how many calls find a pool at the same time; further ones ask the system for each key.
-const pools = 16
+// pools is how many calls find a pool at the same time. Further ones wait for their turn, which is a matter of nanoseconds.
+const pools = 64
 
 var shared [pools]pool
+
+func init() {
+	for i := range shared {
+		shared[i].keys.Source = systemRandom{}
+	}
+}
 
 // borrow lends a client's options a pool until giveBack. A source of the caller's has a pool of its own.
 func borrow(role ws.Role, opt *ws.Options, handle uintptr) *pool {
 	if role != ws.Client || opt.Keys != nil {
 		return nil
 	}
-	for i := uintptr(0); i < pools; i++ {
-		p := &shared[(handle>>5+i)%pools]
+	for i := handle >> 5; ; i++ {
+		p := &shared[i%pools]
 		if !p.busy.Load() && p.busy.CompareAndSwap(false, true) {
 			opt.Keys = &p.keys
 			return p
 		}
+		if i%pools == 0 {
+			runtime.Gosched()
+		}
 	}
-	return nil
 }
 
 func giveBack(opt *ws.Options, p *pool) {
@@ -48,13 +57,27 @@ func giveBack(opt *ws.Options, p *pool) {
 	}
 }
 
+// systemRandom is the system's source, which C asks: crypto/rand would make the library a fifth larger.
+type systemRandom struct{}
+
+// Read fills p.
+func (systemRandom) Read(p []byte) (int, error) {
+	if len(p) > 0 && C.embws_system_random(unsafe.Pointer(&p[0]), C.size_t(len(p))) != 0 {
+		return 0, errRandom
+	}
+	return len(p), nil
+}
+
+// nonces gives a client's handshake its nonce. That draws on the source alone, so all can use it at once.
+var nonces = ws.Keys{Source: systemRandom{}}
+
 // hostRandom is a caller's source. Its two pointers are kept as numbers: the second may be anything.
 type hostRandom struct {
 	call    C.embws_random
 	context C.uintptr_t
 }
 
-var errRandom = errors.New("the random source of the caller failed")
+var errRandom = errors.New("the random source failed")
 
 // Read fills p.
 func (r *hostRandom) Read(p []byte) (int, error) {

@@ -17,6 +17,9 @@ void embws_add_feature(uint64_t feature);
 /* Calls a caller's random source, for Go. */
 int32_t embws_call_random(embws_random call, uintptr_t context, void *memory, size_t length);
 
+/* Fills memory with random bytes of the system, and returns 0, or something else if it failed. */
+int32_t embws_system_random(void *memory, size_t length);
+
 #define REFUSE(condition, status, text)                             \
     do {                                                            \
         if (condition) return embws_refuse(status, __func__, text); \
@@ -75,12 +78,20 @@ int32_t embws_call_random(embws_random call, uintptr_t context, void *memory, si
         STRUCT(pointer);         \
     }
 
-#define IO(io)                            \
-    STRUCT(io);                           \
-    BYTES((io)->in, (io)->in_length);     \
-    BYTES((io)->room, (io)->room_length); \
-    BYTES((io)->out, (io)->out_capacity); \
-    LIST((io)->events, (size_t)(io)->capacity)
+/* A call's input and output. What is usual passes with one look; else each member is looked at by itself. */
+#define USUAL(io)                                                                                     \
+    ((io) != NULL && (io)->struct_size == sizeof *(io) && (io)->in != NULL && (io)->events != NULL && \
+     ((io)->out != NULL || (io)->out_capacity == 0) && (io)->room_length == 0 &&                      \
+     ((io)->in_length | (io)->out_capacity) <= (size_t)PTRDIFF_MAX && sizeof(size_t) == 8)
+#define IO(io)                                      \
+    do {                                            \
+        if (USUAL(io)) break;                       \
+        STRUCT(io);                                 \
+        BYTES((io)->in, (io)->in_length);           \
+        BYTES((io)->room, (io)->room_length);       \
+        BYTES((io)->out, (io)->out_capacity);       \
+        LIST((io)->events, (size_t)(io)->capacity); \
+    } while (0)
 
 #define ROLE(role)                                                            \
     REFUSE((role) != EMBWS_SERVER && (role) != EMBWS_CLIENT, EMBWS_ERR_VALUE, \

@@ -43,7 +43,7 @@ func (c *Codec) decodeMessages(buf []byte, at int, events []Event, l *limits) (i
 	}
 	most := min(l.frame, l.message, maxPiece)
 	for len(events) < cap(events) && len(buf)-at >= 2 {
-		if buf[at+1]^maskBit <= MaxControlPayload && len(buf)-at >= 6+16 {
+		if n := buf[at+1] ^ maskBit; n <= MaxControlPayload && len(buf)-at >= 6+16+int(n) {
 			at, events = c.decodeShort(buf, at, events, l)
 			if len(events) == cap(events) || len(buf)-at < 2 {
 				break

@@ -104,5 +104,5 @@
 // # Build tags
 //
 //	embws_norand  leaves out crypto/rand: Keys.Source must be set
-//	purego        no assembly (there is none today)
+//	purego        no assembly: without it, payloads are masked by AVX2 on amd64 where there is
 package ws

@@ -35,6 +35,11 @@ func XOR(b []byte, key uint32) {
 		}
 		return
 	}
+	if hasWide && n >= wideFrom {
+		done := xorWide(b, key)
+		XOR(b[done:], Rotate(key, done))
+		return
+	}
 	k := wide(key)
 	last := b[n-8:]
 	tail := binary.LittleEndian.Uint64(last) ^ wide(Rotate(key, n))
@@ -114,6 +119,11 @@ func Copy(dst, src []byte, key uint32) int {
 		small(dst, src, key)
 		return n
 	}
+	if hasWide && n >= wideFrom {
+		done := copyWide(dst, src, key)
+		Copy(dst[done:], src[done:], Rotate(key, done))
+		return n
+	}
 	k := wide(key)
 	last := dst[n-8:]
 	tail := binary.LittleEndian.Uint64(src[n-8:]) ^ wide(Rotate(key, n))
@@ -185,6 +195,10 @@ func XORText(b []byte, key uint32) (ascii bool) {
 			or |= x
 		}
 		return or < 0x80
+	}
+	if hasWide && n >= wideFrom {
+		done, ascii := xorTextWide(b, key)
+		return XORText(b[done:], Rotate(key, done)) && ascii
 	}
 	k := wide(key)
 	last := b[n-8:]

@@ -1,0 +1,3 @@
+module example.com/othergo
+
+go 1.23
