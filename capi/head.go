@@ -69,6 +69,7 @@ func addressOf[T any](list []T) uintptr {
 // head is what both handshakes have to show.
 type headSource struct {
 	status                         int
+	upgrade                        bool
 	target, path, query, host      []byte
 	origin                         []byte
 	hasTarget, hasQuery, hasOrigin bool
@@ -83,6 +84,9 @@ func (b *builder) lay(s *headSource, to *C.embws_head) {
 	out := (*headResult)(unsafe.Pointer(to))
 	var r headResult
 	r.status = uint32(s.status)
+	if s.upgrade {
+		r.upgrade = 1
+	}
 	r.target = b.put(s.target, s.hasTarget)
 	r.path = b.put(s.path, s.hasTarget)
 	r.query = b.put(s.query, s.hasQuery)
@@ -168,7 +172,7 @@ func (b *builder) layFields(all ws.FieldCursor, r *headResult) {
 
 // headResult is embws_head with its addresses as numbers.
 type headResult struct {
-	size, status                                   uint32
+	size, status, upgrade, reserved                uint32
 	target, path, query, host, origin, subprotocol span
 	subprotocols, subprotocolCount                 uintptr
 	extensions, extensionCount                     uintptr
@@ -210,6 +214,7 @@ func (h *serverHandshake) head(to *C.embws_head, memory unsafe.Pointer, capacity
 		target: hs.Target(), path: hs.Path(), query: hs.Query(), host: hs.Host(), hasTarget: true,
 		subprotocols: hs.Subprotocols, extensions: hs.Extensions(), fields: hs.Fields(),
 	}
+	s.upgrade = hs.Outcome() == ws.UpgradeRequested
 	s.hasQuery = s.query != nil
 	s.origin, s.hasOrigin = hs.Origin()
 	return show(&s, to, memory, capacity, needed)

@@ -7,7 +7,7 @@
 // package ws. What C is told lies in memory of the caller: no Go pointer ever reaches C.
 package main
 
-// #cgo CFLAGS: -I${SRCDIR}/../include -Wall -Wextra -O2 -fvisibility=hidden
+// #cgo CFLAGS: -I${SRCDIR}/../include -Wall -O2 -fvisibility=hidden
 // #cgo windows LDFLAGS: -ladvapi32
 import "C"
 

@@ -99,7 +99,9 @@
  *   - It needs about 10 MB of address space to begin with, and collects its garbage by itself. GOGC and
  *     GOMEMLIMIT in the environment bound it; GOMAXPROCS bounds its threads.
  *   - musl cannot load the shared library (its loader has no room for the runtime's thread-local storage); link
- *     the static library there.
+ *     the static library there, as this project's CMake builds it: the archive of a bare `go build` crashes.
+ *   - Each call that enters Go costs some 50 ns, and more while many threads do so at once: give a call as much input
+ * as there is.
  *   - A program that has another Go library loaded works, each with a runtime of its own.
  *
  *
@@ -500,7 +502,8 @@ EMBWS_API int32_t embws_codec_free(embws_codec *codec);
  *
  * All of it is eaten (io->eaten), but for two cases, in which the rest is to be given again: the events are full; or
  * two control frames of one call were split by the input. After the peer's Close, bytes are eaten and dropped (rule
- * 80).
+ * 80). Neither after it nor after a violation can answers to what came before be encoded any more: a session leaves
+ * such a frame for the next call, for that reason.
  *
  * Errors: the violations "in frames and messages", sticky: the events found before come with it, io->eaten counts the
  * bytes before the one that broke the rule, and later calls eat nothing. EMBWS_ERR_NO_ROOM: io->capacity is 0.
@@ -608,7 +611,9 @@ typedef struct embws_extension {
  * to the call that filled it. A span whose data is NULL stands for what is not there. */
 typedef struct embws_head {
     uint32_t struct_size;
-    uint32_t status;                /* client: such as 101 or 403 */
+    uint32_t status;  /* client: such as 101 or 403 */
+    uint32_t upgrade; /* server: 1: an upgrade is requested; 0: a plain GET, to be answered by a response (rule 20) */
+    uint32_t reserved;
     embws_span target;              /* server: as it came, such as "/chat?room=1" */
     embws_span path;                /* server: of the target; percent-encoding is left alone */
     embws_span query;               /* server: what follows the question mark */
@@ -666,9 +671,9 @@ typedef struct embws_request {
 /* ---- Session: a whole connection without its transport ------------------------------------------------------ */
 
 /*
- * After every call that takes an embws_io: send the io->out_length bytes in io->out, in order. While io->more is 1,
- * call embws_session_flush and send again. When io->state is EMBWS_STATE_CLOSED and nothing is left to send, close the
- * transport.
+ * After every call that takes an embws_io, also one that fails: send the io->out_length bytes in io->out, in order.
+ * While io->more is 1, call embws_session_flush and send again. A client begins with embws_session_flush. When
+ * io->state is EMBWS_STATE_CLOSED and nothing is left to send, close the transport.
  */
 
 typedef struct embws_session embws_session;
@@ -731,7 +736,8 @@ EMBWS_API int32_t embws_session_accept(embws_session *session, embws_io *io, con
 EMBWS_API int32_t embws_session_respond(embws_session *session, embws_io *io, const embws_response *response);
 
 /* Fills head with what the peer's head says, in `memory`, which needs no alignment. *needed (may be NULL) is set to the
- * bytes that suffice, also when it fails for want of room. Texts in it are followed by a NUL. A server can ask from
+ * bytes that suffice, also when it fails for want of room. Texts in it are followed by a NUL. (A head takes less than
+ * twice its size, but a hostile list of extension parameters up to twenty times the `store`.) A server can ask from
  * EMBWS_STATE_REQUEST until it has answered; a client from the event EMBWS_HANDSHAKE, or from EMBWS_ERR_STATUS, until
  * the next call that receives frames. Errors: EMBWS_ERR_STATE; EMBWS_ERR_NO_ROOM, with *needed. */
 EMBWS_API int32_t embws_session_head(embws_session *session, embws_head *head, void *memory, size_t capacity,
