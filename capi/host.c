@@ -11,6 +11,7 @@
 unsigned char __stdcall RtlGenRandom(void *memory, unsigned long length);
 #else
 #include <pthread.h>
+#include <signal.h>
 #include <unistd.h>
 #if defined(__linux__) || defined(__APPLE__)
 #include <sys/random.h>
@@ -22,7 +23,20 @@ int embws_forked;
 #ifndef _WIN32
 static void in_child(void) { embws_forked = 1; }
 
-__attribute__((constructor)) static void watch_fork(void) { pthread_atfork(NULL, NULL, in_child); }
+/*
+ * The runtime takes SIGPIPE when it starts, though it has no use for it here: nothing below writes to anything. It is
+ * given back to the host. The first of these constructors runs before the one that starts the runtime, the second after
+ * it.
+ */
+static struct sigaction pipe_of_host;
+
+__attribute__((constructor(101))) static void before_start(void) { sigaction(SIGPIPE, NULL, &pipe_of_host); }
+
+__attribute__((constructor)) static void after_start(void) {
+    pthread_atfork(NULL, NULL, in_child);
+    if (pipe_of_host.sa_handler != SIG_DFL && pipe_of_host.sa_handler != SIG_IGN) pipe_of_host.sa_flags |= SA_ONSTACK;
+    sigaction(SIGPIPE, &pipe_of_host, NULL);
+}
 #endif
 
 static __thread struct {

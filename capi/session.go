@@ -85,10 +85,14 @@ func (h *session) end(io *C.embws_io, p *pool) {
 	io.out_length = C.size_t(len(h.session.Pending()))
 	h.output.Lend(nil)
 	giveBack(&h.opt, p)
-	peer, _, seen := h.session.PeerClose()
-	own, sent := h.session.SentClose()
-	io.peer_code, io.sent_code = closeCodes(peer, seen, own, sent)
-	io.state = C.uint32_t(h.session.State())
+	state := h.session.State()
+	io.state = C.uint32_t(state)
+	io.peer_code, io.sent_code = 0, 0
+	if state > ws.StateOpen {
+		peer, _, seen := h.session.PeerClose()
+		own, sent := h.session.SentClose()
+		io.peer_code, io.sent_code = closeCodes(peer, seen, own, sent)
+	}
 	io.more = 0
 	if h.session.Waiting() || h.server != nil && h.server.answering {
 		io.more = 1
@@ -96,7 +100,7 @@ func (h *session) end(io *C.embws_io, p *pool) {
 }
 
 // clear sets the results that most calls do not have.
-func (h *session) clear(io *C.embws_io) {
+func clearResults(io *C.embws_io) {
 	io.eaten, io.taken, io.found, io.control_length = 0, 0, 0, 0
 }
 
@@ -107,7 +111,7 @@ func goSessionReceive(handle C.uintptr_t, io *C.embws_io) (status C.int32_t) {
 		return status
 	}
 	defer e.contain(&status)
-	h.clear(io)
+	clearResults(io)
 	h.forgetHead()
 	p := h.begin(io, handle)
 	defer h.end(io, p)
@@ -128,7 +132,7 @@ func goSessionNext(handle C.uintptr_t, io *C.embws_io, memory unsafe.Pointer, le
 		return status
 	}
 	defer e.contain(&status)
-	h.clear(io)
+	clearResults(io)
 	h.forgetHead()
 	p := h.begin(io, handle)
 	defer h.end(io, p)
@@ -166,7 +170,7 @@ func goSessionAccept(handle C.uintptr_t, io *C.embws_io, acceptance *C.embws_acc
 		return status
 	}
 	defer e.contain(&status)
-	h.clear(io)
+	clearResults(io)
 	p := h.begin(io, handle)
 	defer h.end(io, p)
 	if h.server == nil || h.server.answering {
@@ -183,7 +187,7 @@ func goSessionRespond(handle C.uintptr_t, io *C.embws_io, response *C.embws_resp
 		return status
 	}
 	defer e.contain(&status)
-	h.clear(io)
+	clearResults(io)
 	p := h.begin(io, handle)
 	defer h.end(io, p)
 	if h.server == nil || h.server.answering {
@@ -234,7 +238,7 @@ func goSessionSend(handle C.uintptr_t, io *C.embws_io, opcode, fin C.uint32_t, p
 		return status
 	}
 	defer e.contain(&status)
-	h.clear(io)
+	clearResults(io)
 	p := h.begin(io, handle)
 	defer h.end(io, p)
 	n, err := h.session.Send(ws.Opcode(opcode), fin != 0, bytesAt(payload, length))
@@ -252,7 +256,7 @@ func goSessionSendHeader(handle C.uintptr_t, io *C.embws_io, opcode, fin C.uint3
 		return status
 	}
 	defer e.contain(&status)
-	h.clear(io)
+	clearResults(io)
 	p := h.begin(io, handle)
 	defer h.end(io, p)
 	return statusOf(h.session.SendHeader(ws.Opcode(opcode), fin != 0, uint64(length)))
@@ -265,7 +269,7 @@ func goSessionSent(handle C.uintptr_t, io *C.embws_io, length C.uint64_t) (statu
 		return status
 	}
 	defer e.contain(&status)
-	h.clear(io)
+	clearResults(io)
 	p := h.begin(io, handle)
 	defer h.end(io, p)
 	return statusOf(h.session.SentPayload(uint64(length)))
@@ -278,7 +282,7 @@ func goSessionControl(handle C.uintptr_t, io *C.embws_io, opcode C.uint32_t, pay
 		return status
 	}
 	defer e.contain(&status)
-	h.clear(io)
+	clearResults(io)
 	p := h.begin(io, handle)
 	defer h.end(io, p)
 	if opcode == C.EMBWS_PING {
@@ -294,7 +298,7 @@ func goSessionClose(handle C.uintptr_t, io *C.embws_io, code C.uint32_t, reason 
 		return status
 	}
 	defer e.contain(&status)
-	h.clear(io)
+	clearResults(io)
 	p := h.begin(io, handle)
 	defer h.end(io, p)
 	return statusOf(h.session.Close(ws.CloseCode(code), asString(reason, length)))
@@ -307,7 +311,7 @@ func goSessionFlush(handle C.uintptr_t, io *C.embws_io) (status C.int32_t) {
 		return status
 	}
 	defer e.contain(&status)
-	h.clear(io)
+	clearResults(io)
 	p := h.begin(io, handle)
 	defer h.end(io, p)
 	return C.EMBWS_OK

@@ -92,10 +92,10 @@
  *   - After fork() the child has no runtime: every function that would enter it returns EMBWS_ERR_FORKED there, at once
  *     and safely, unless the child loaded the library itself. So fork first, and load late (dlopen in the child), or
  *     follow fork by exec. posix_spawn, and fork followed by exec, are fine.
- *   - A signal handler must be installed with SA_ONSTACK, for a signal may arrive while the thread is on a stack of the
- *     runtime. The runtime installs handlers for SIGSEGV, SIGBUS, SIGFPE and SIGURG when it starts; it forwards the
- *     first three to the handlers that it finds there, for faults outside of its own code. SIGPROF, timers and other
- *     signals are yours.
+ *   - A signal handler that is installed after the start must have SA_ONSTACK, for a signal may arrive while the thread
+ * is on a stack of the runtime. To handlers that are there already the runtime adds it. It takes SIGSEGV, SIGBUS,
+ * SIGFPE and SIGURG when it starts, and forwards the first three to the handlers that it finds there, for faults
+ * outside of its own code. All other signals, timers included, stay as they are.
  *   - It needs about 10 MB of address space to begin with, and collects its garbage by itself. GOGC and
  *     GOMEMLIMIT in the environment bound it; GOMAXPROCS bounds its threads.
  *   - musl cannot load the shared library (its loader has no room for the runtime's thread-local storage); link
@@ -488,7 +488,7 @@ typedef struct embws_info {
 
 typedef struct embws_codec embws_codec;
 
-/* Makes a codec for an open connection: *codec is its handle, to be freed. A handle costs about 400 bytes. Errors:
+/* Makes a codec for an open connection: *codec is its handle, to be freed. A handle costs about 450 bytes. Errors:
  * EMBWS_ERR_NULL, _STRUCT_SIZE, _VALUE (role, flags), _FORKED. */
 EMBWS_API int32_t embws_codec_new(embws_codec **codec, uint32_t role, const embws_options *options);
 
@@ -679,7 +679,7 @@ typedef struct embws_request {
 typedef struct embws_session embws_session;
 
 /* Makes a server's session that awaits a client's upgrade request. Errors: EMBWS_ERR_NULL, _STRUCT_SIZE, _LENGTH,
- * _VALUE, _FORKED; EMBWS_ERR_KEEP_NAME. A handle costs about 800 bytes, and until it is open 400 and `store` more. */
+ * _VALUE, _FORKED; EMBWS_ERR_KEEP_NAME. A handle costs about 830 bytes, and 600 and `store` more until it is open. */
 EMBWS_API int32_t embws_session_serve(embws_session **session, const embws_options *options,
                                       const embws_handshake_options *handshake);
 
@@ -710,7 +710,8 @@ EMBWS_API int32_t embws_session_receive(embws_session *session, embws_io *io);
 
 /* A whole message, or a control frame. */
 typedef struct embws_message {
-    uint8_t *payload; /* in io->in, in the memory given, or in io->control; until one of them is changed */
+    uint8_t
+        *payload; /* in io->in, in the memory given, or in io->control; until that is changed. NULL if it is empty */
     size_t length;
     uint32_t kind; /* EMBWS_TEXT, _BINARY, _PING, _PONG, _CLOSE, _HANDSHAKE; 0 if there is none yet */
     uint32_t code; /* of a Close */
