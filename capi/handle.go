@@ -21,8 +21,8 @@ type entry struct {
 	object any            // *codec, *session, *serverHandshake, *clientHandshake; nil once freed; dead after a panic
 }
 
-// dead stands in for the object of a handle in whose call Go has panicked.
-type dead struct{}
+// dead stands in for the object of a handle in whose call Go has panicked, a T.
+type dead[T any] struct{}
 
 // recentSize is how many handles find their entry without go-pointer's lock and map: a power of two, recentBits of it.
 const (
@@ -108,7 +108,7 @@ func lookupSlow[T any](handle uintptr) (*T, *entry, C.int32_t) {
 	if object, ok := e.object.(*T); ok {
 		return object, e, C.EMBWS_OK
 	}
-	if _, is := e.object.(dead); is {
+	if _, is := e.object.(dead[T]); is {
 		return nil, nil, C.EMBWS_ERR_INTERNAL
 	}
 	return nil, nil, C.EMBWS_ERR_HANDLE
@@ -121,7 +121,7 @@ func free[T any](handle uintptr) C.int32_t {
 		return C.EMBWS_ERR_HANDLE
 	}
 	switch e.object.(type) {
-	case *T, dead:
+	case *T, dead[T]:
 	default:
 		return C.EMBWS_ERR_HANDLE
 	}
@@ -146,9 +146,23 @@ func free[T any](handle uintptr) C.int32_t {
 func (e *entry) contain(status *C.int32_t) {
 	if recover() != nil {
 		if e != nil {
-			e.object = dead{}
+			e.die()
 		}
 		*status = C.EMBWS_ERR_INTERNAL
+	}
+}
+
+// die leaves of the object only its type.
+func (e *entry) die() {
+	switch e.object.(type) {
+	case *codec:
+		e.object = dead[codec]{}
+	case *session:
+		e.object = dead[session]{}
+	case *serverHandshake:
+		e.object = dead[serverHandshake]{}
+	case *clientHandshake:
+		e.object = dead[clientHandshake]{}
 	}
 }
 

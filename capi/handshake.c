@@ -10,21 +10,25 @@
         if (condition) return embws_refuse(status, function, text); \
     } while (0)
 
-int32_t embws_check_limits(const embws_handshake_options *options, const char *function) {
-    if (options == NULL) return EMBWS_OK;
-    STRUCT(options);
-    REFUSE((options->flags & ~EMBWS_KEEP_ALL) != 0, EMBWS_ERR_VALUE,
-           "options->flags of the handshake has an unknown flag");
-    REFUSE(options->store > ((size_t)16 << 20), EMBWS_ERR_LENGTH,
-           "options->store of the handshake is more than 16 MiB");
-    LIST(options->keep, options->keep_count);
-    REFUSE(options->keep_count > 1024, EMBWS_ERR_LENGTH,
-           "options->keep_count is more than 1,024: take EMBWS_KEEP_ALL for so many");
-    for (size_t i = 0; i < options->keep_count; i++) SPAN(options->keep[i]);
+int32_t embws_check_limits(const embws_handshake_options *limits, const char *function) {
+    if (limits == NULL) return EMBWS_OK;
+    STRUCT(limits);
+    REFUSE((limits->flags & ~EMBWS_KEEP_ALL) != 0, EMBWS_ERR_VALUE, "limits->flags has an unknown flag");
+    REFUSE(limits->store > ((size_t)16 << 20), EMBWS_ERR_LENGTH, "limits->store is more than 16 MiB");
+    LIST(limits->keep, limits->keep_count);
+    REFUSE(limits->keep_count > 1024, EMBWS_ERR_LENGTH,
+           "limits->keep_count is more than 1,024: take EMBWS_KEEP_ALL for so many");
+    for (size_t i = 0; i < limits->keep_count; i++) SPAN(limits->keep[i]);
     return EMBWS_OK;
 }
 
-int32_t embws_check_fields(const embws_field *fields, size_t field_count, const char *function) {
+#undef REFUSE
+#define REFUSE(condition, status, text)                                       \
+    do {                                                                      \
+        if (condition) return embws_refuse_in(status, function, owner, text); \
+    } while (0)
+
+int32_t embws_check_fields(const embws_field *fields, size_t field_count, const char *function, const char *owner) {
     LIST(fields, field_count);
     for (size_t i = 0; i < field_count; i++) {
         SPAN(fields[i].name);
@@ -33,12 +37,18 @@ int32_t embws_check_fields(const embws_field *fields, size_t field_count, const 
     return EMBWS_OK;
 }
 
+#undef REFUSE
+#define REFUSE(condition, status, text)                             \
+    do {                                                            \
+        if (condition) return embws_refuse(status, function, text); \
+    } while (0)
+
 int32_t embws_check_acceptance(const embws_acceptance *acceptance, const char *function) {
     if (acceptance == NULL) return EMBWS_OK;
     STRUCT(acceptance);
     SPAN(acceptance->subprotocol);
     SPAN(acceptance->extensions);
-    return embws_check_fields(acceptance->fields, acceptance->field_count, function);
+    return embws_check_fields(acceptance->fields, acceptance->field_count, function, "acceptance->");
 }
 
 int32_t embws_check_response(const embws_response *response, const char *function) {
@@ -46,7 +56,7 @@ int32_t embws_check_response(const embws_response *response, const char *functio
     STRUCT(response);
     BYTES(response->body, response->body_length);
     REFUSE(response->close > 1, EMBWS_ERR_VALUE, "response->close is neither 0 nor 1");
-    return embws_check_fields(response->fields, response->field_count, function);
+    return embws_check_fields(response->fields, response->field_count, function, "response->");
 }
 
 int32_t embws_check_request(const embws_request *request, const char *function) {
@@ -57,7 +67,7 @@ int32_t embws_check_request(const embws_request *request, const char *function) 
     SPAN(request->extensions);
     LIST(request->subprotocols, request->subprotocol_count);
     for (size_t i = 0; i < request->subprotocol_count; i++) SPAN(request->subprotocols[i]);
-    return embws_check_fields(request->fields, request->field_count, function);
+    return embws_check_fields(request->fields, request->field_count, function, "request->");
 }
 
 #undef REFUSE
@@ -66,11 +76,11 @@ int32_t embws_check_request(const embws_request *request, const char *function) 
         if (condition) return embws_refuse(status, __func__, text); \
     } while (0)
 
-int32_t embws_server_handshake_new(embws_server_handshake **handshake, const embws_handshake_options *options) {
+int32_t embws_server_handshake_new(embws_server_handshake **handshake, const embws_handshake_options *limits) {
     ENTER();
     NEED(handshake);
-    CHECKED(embws_check_limits(options, __func__));
-    LEAVE(goServerHandshakeNew((uintptr_t *)handshake, (embws_handshake_options *)(uintptr_t)options));
+    CHECKED(embws_check_limits(limits, __func__));
+    LEAVE(goServerHandshakeNew((uintptr_t *)handshake, (embws_handshake_options *)(uintptr_t)limits));
 }
 
 int32_t embws_server_handshake_free(embws_server_handshake *handshake) {

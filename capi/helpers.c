@@ -1,14 +1,17 @@
 /* What needs no Go: versions, sizes, spans, masking. */
 #include "shim.h"
 
-static uint64_t features;
-
-void embws_add_feature(uint64_t feature) { features |= feature; }
-
 uint32_t embws_version_number(void) { return EMBWS_VERSION_NUMBER; }
 const char *embws_version_string(void) { return EMBWS_VERSION_STRING; }
 uint32_t embws_abi_version(void) { return EMBWS_ABI_VERSION; }
-uint64_t embws_features(void) { return features; }
+
+uint64_t embws_features(void) {
+#ifdef EMBWS_TEST
+    return EMBWS_FEATURE_TEST;
+#else
+    return 0;
+#endif
+}
 
 embws_span embws_span_of(const char *string) {
     embws_span span = {string, string == NULL ? 0 : strlen(string)};

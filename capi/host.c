@@ -42,20 +42,26 @@ __attribute__((constructor)) static void after_start(void) {
 static __thread struct {
     int32_t status;
     const char *function;
+    const char *owner;
     const char *text;
     char line[320];
 } last;
 
-int32_t embws_refuse(int32_t status, const char *function, const char *text) {
+int32_t embws_refuse_in(int32_t status, const char *function, const char *owner, const char *text) {
     last.status = status;
     last.function = function;
+    last.owner = owner;
     last.text = text;
     return status;
 }
 
+int32_t embws_refuse(int32_t status, const char *function, const char *text) {
+    return embws_refuse_in(status, function, "", text);
+}
+
 const char *embws_error_detail(void) {
     if (last.status == EMBWS_OK) return "";
-    snprintf(last.line, sizeof last.line, "%s: %s", last.function,
+    snprintf(last.line, sizeof last.line, "%s: %s%s", last.function, last.owner,
              last.text != NULL ? last.text : embws_status_message(last.status));
     return last.line;
 }

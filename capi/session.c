@@ -4,24 +4,24 @@
 #include "_cgo_export.h"
 
 int32_t embws_session_serve(embws_session **session, const embws_options *options,
-                            const embws_handshake_options *handshake) {
+                            const embws_handshake_options *limits) {
     ENTER();
     NEED(session);
     OPTIONS(options);
-    CHECKED(embws_check_limits(handshake, __func__));
+    CHECKED(embws_check_limits(limits, __func__));
     LEAVE(goSessionServe((uintptr_t *)session, (embws_options *)(uintptr_t)options,
-                         (embws_handshake_options *)(uintptr_t)handshake));
+                         (embws_handshake_options *)(uintptr_t)limits));
 }
 
 int32_t embws_session_connect(embws_session **session, const embws_request *request, const embws_options *options,
-                              const embws_handshake_options *handshake) {
+                              const embws_handshake_options *limits) {
     ENTER();
     NEED(session);
     CHECKED(embws_check_request(request, __func__));
     OPTIONS(options);
-    CHECKED(embws_check_limits(handshake, __func__));
+    CHECKED(embws_check_limits(limits, __func__));
     LEAVE(goSessionConnect((uintptr_t *)session, (embws_request *)(uintptr_t)request,
-                           (embws_options *)(uintptr_t)options, (embws_handshake_options *)(uintptr_t)handshake));
+                           (embws_options *)(uintptr_t)options, (embws_handshake_options *)(uintptr_t)limits));
 }
 
 int32_t embws_session_open(embws_session **session, uint32_t role, const embws_options *options) {

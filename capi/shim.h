@@ -11,8 +11,8 @@ extern int embws_forked;
  * the detail is the status's message. */
 int32_t embws_refuse(int32_t status, const char *function, const char *text);
 
-/* Adds a bit to embws_features. */
-void embws_add_feature(uint64_t feature);
+/* The same for a member of a member: owner stands before text. */
+int32_t embws_refuse_in(int32_t status, const char *function, const char *owner, const char *text);
 
 /* Calls a caller's random source, for Go. */
 int32_t embws_call_random(embws_random call, uintptr_t context, void *memory, size_t length);
@@ -83,14 +83,15 @@ int32_t embws_system_random(void *memory, size_t length);
     ((io) != NULL && (io)->struct_size == sizeof *(io) && (io)->in != NULL && (io)->events != NULL && \
      ((io)->out != NULL || (io)->out_capacity == 0) && (io)->room_length == 0 &&                      \
      ((io)->in_length | (io)->out_capacity) <= (size_t)PTRDIFF_MAX && sizeof(size_t) == 8)
-#define IO(io)                                      \
-    do {                                            \
-        if (USUAL(io)) break;                       \
-        STRUCT(io);                                 \
-        BYTES((io)->in, (io)->in_length);           \
-        BYTES((io)->room, (io)->room_length);       \
-        BYTES((io)->out, (io)->out_capacity);       \
-        LIST((io)->events, (size_t)(io)->capacity); \
+#define IO(io)                                                         \
+    do {                                                               \
+        if (USUAL(io)) break;                                          \
+        STRUCT(io);                                                    \
+        BYTES(io->in, io->in_length);                                  \
+        BYTES(io->room, io->room_length);                              \
+        BYTES(io->out, io->out_capacity);                              \
+        REFUSE(io->capacity > 0 && io->events == NULL, EMBWS_ERR_NULL, \
+               "io->events is NULL, but io->capacity is not 0");       \
     } while (0)
 
 #define ROLE(role)                                                            \
@@ -104,8 +105,8 @@ int32_t embws_system_random(void *memory, size_t length);
     REFUSE((options) != NULL && ((options)->flags & ~15u) != 0, EMBWS_ERR_VALUE, #options "->flags has an unknown flag")
 
 /* Checks of the structs of a handshake, as functions: they are long, and rare. */
-int32_t embws_check_limits(const embws_handshake_options *options, const char *function);
-int32_t embws_check_fields(const embws_field *fields, size_t count, const char *function);
+int32_t embws_check_limits(const embws_handshake_options *limits, const char *function);
+int32_t embws_check_fields(const embws_field *fields, size_t count, const char *function, const char *owner);
 int32_t embws_check_acceptance(const embws_acceptance *acceptance, const char *function);
 int32_t embws_check_response(const embws_response *response, const char *function);
 int32_t embws_check_request(const embws_request *request, const char *function);

@@ -10,8 +10,6 @@ import "C"
 
 import "runtime"
 
-func init() { C.embws_add_feature(C.EMBWS_FEATURE_TEST) }
-
 //export goTestPanic
 func goTestPanic(handle C.uintptr_t) (status C.int32_t) {
 	h, e, status := lookup[codec](uintptr(handle))

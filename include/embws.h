@@ -681,12 +681,12 @@ typedef struct embws_session embws_session;
 /* Makes a server's session that awaits a client's upgrade request. Errors: EMBWS_ERR_NULL, _STRUCT_SIZE, _LENGTH,
  * _VALUE, _FORKED; EMBWS_ERR_KEEP_NAME. A handle costs about 830 bytes, and 600 and `store` more until it is open. */
 EMBWS_API int32_t embws_session_serve(embws_session **session, const embws_options *options,
-                                      const embws_handshake_options *handshake);
+                                      const embws_handshake_options *limits);
 
 /* Makes a client's session that sends an upgrade request: embws_session_flush gives its bytes. The request is copied.
  * Errors: as above, and EMBWS_ERR_REQUEST_*, EMBWS_ERR_FIELD, EMBWS_ERR_RANDOM. */
 EMBWS_API int32_t embws_session_connect(embws_session **session, const embws_request *request,
-                                        const embws_options *options, const embws_handshake_options *handshake);
+                                        const embws_options *options, const embws_handshake_options *limits);
 
 /* Makes a session for a connection that is open already, because the handshake was done elsewhere. */
 EMBWS_API int32_t embws_session_open(embws_session **session, uint32_t role, const embws_options *options);
@@ -792,9 +792,8 @@ EMBWS_API int32_t embws_session_info(embws_session *session, embws_info *info);
 
 typedef struct embws_server_handshake embws_server_handshake;
 
-/* Makes a server's handshake, which awaits a request. options may be NULL. */
-EMBWS_API int32_t embws_server_handshake_new(embws_server_handshake **handshake,
-                                             const embws_handshake_options *options);
+/* Makes a server's handshake, which awaits a request. limits may be NULL. */
+EMBWS_API int32_t embws_server_handshake_new(embws_server_handshake **handshake, const embws_handshake_options *limits);
 
 /* Frees it. NULL is allowed. */
 EMBWS_API int32_t embws_server_handshake_free(embws_server_handshake *handshake);

@@ -247,7 +247,7 @@ static int32_t await_head(embws_stream *s) {
 }
 
 int32_t embws_stream_connect(embws_stream *stream, const embws_request *request, const embws_options *options,
-                             const embws_handshake_options *handshake) {
+                             const embws_handshake_options *limits) {
     if (stream == NULL) {
         return EMBWS_ERR_NULL;
     }
@@ -255,7 +255,7 @@ int32_t embws_stream_connect(embws_stream *stream, const embws_request *request,
         embws_session *session;
         int32_t status = prepare(stream);
         if (status == EMBWS_OK) {
-            status = embws_session_connect(&session, request, options, handshake);
+            status = embws_session_connect(&session, request, options, limits);
         }
         if (status != EMBWS_OK) {
             return status;
@@ -269,8 +269,7 @@ int32_t embws_stream_connect(embws_stream *stream, const embws_request *request,
     return await_head(stream);
 }
 
-int32_t embws_stream_serve(embws_stream *stream, const embws_options *options,
-                           const embws_handshake_options *handshake) {
+int32_t embws_stream_serve(embws_stream *stream, const embws_options *options, const embws_handshake_options *limits) {
     if (stream == NULL) {
         return EMBWS_ERR_NULL;
     }
@@ -278,7 +277,7 @@ int32_t embws_stream_serve(embws_stream *stream, const embws_options *options,
         embws_session *session;
         int32_t status = prepare(stream);
         if (status == EMBWS_OK) {
-            status = embws_session_serve(&session, options, handshake);
+            status = embws_session_serve(&session, options, limits);
         }
         if (status != EMBWS_OK) {
             return status;

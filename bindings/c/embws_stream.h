@@ -154,7 +154,7 @@ void embws_stream_free(embws_stream *stream);
  * EMBWS_STREAM_ERR_TRANSPORT; EMBWS_ERR_NO_ROOM and EMBWS_ERR_NULL if what must be set before is not; EMBWS_ERR_STATE
  * if the connection was opened before. */
 int32_t embws_stream_connect(embws_stream *stream, const embws_request *request, const embws_options *options,
-                             const embws_handshake_options *handshake);
+                             const embws_handshake_options *limits);
 
 /* ---- Opening: a server -------------------------------------------------------------------------------------- */
 
@@ -165,8 +165,7 @@ int32_t embws_stream_connect(embws_stream *stream, const embws_request *request,
  * EMBWS_STREAM_END: the transport ended before a request began, or the last answer has ended the connection. Errors:
  * the violations "in an upgrade request", which were answered as the rules want: call embws_stream_close, so that the
  * peer gets to read it; EMBWS_ERR_HANDSHAKE_CUT_SHORT; others as above. */
-int32_t embws_stream_serve(embws_stream *stream, const embws_options *options,
-                           const embws_handshake_options *handshake);
+int32_t embws_stream_serve(embws_stream *stream, const embws_options *options, const embws_handshake_options *limits);
 
 /* Answers the request with 101: the connection is open. acceptance may be NULL. The errors are those of
  * embws_session_accept; a request that asks for no upgrade is answered with 426, and the error is
