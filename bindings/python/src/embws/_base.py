@@ -1,0 +1,496 @@
+"""The protocol object: bytes in, bytes to send, state. What comes out of it is in _received.py."""
+
+from __future__ import annotations
+
+import ctypes
+import enum
+from ctypes import byref, c_char_p, c_size_t, c_void_p
+from typing import Any, Callable, List, NoReturn, Optional, Union
+
+from . import _library as abi
+from ._library import EVENT, lib
+from ._received import WHOLE, Received
+from ._scratch import (
+    COMMON,
+    CONTROL_AT,
+    EVENTS,
+    IN_SIZE,
+    INPUT,
+    INPUT_AT,
+    ONE_AND_OPEN,
+    OUT_SIZE,
+    RESULTS,
+    RESULTS_AT,
+    Scratch,
+    local,
+)
+from .exceptions import (
+    ConnectionClosed,
+    ConnectionClosedError,
+    ConnectionClosedOK,
+    InternalError,
+    InvalidHandshake,
+    InvalidStatus,
+    ProtocolError,
+    StateError,
+    Violation,
+)
+
+__all__ = ["BytesLike", "Protocol", "State"]
+
+BytesLike = Union[bytes, bytearray, memoryview]
+
+
+class State(enum.IntEnum):
+    """Where a connection stands, in the order in which it passes."""
+
+    CONNECTING = 1  #: the peer's head is awaited, or accept() or reject()
+    OPEN = 3  #: messages go both ways
+    CLOSING = 4  #: one end has sent its Close
+    CLOSED = 5  #: both have, or an HTTP answer ended the connection, or the transport has ended
+    FAILED = 6  #: the peer broke a rule: send what is due, stop, drain, close the transport
+
+
+#: How much of a refusal's body is kept, at least, in bytes.
+MOST_BODY = 16 * 1024
+#: From this length on, in bytes, a server's payload is sent from where it lies.
+LARGE = 16 * 1024
+
+_receive = lib.embws_session_receive
+_send = lib.embws_session_send
+_unpack_results = RESULTS.unpack_from
+_unpack_common = COMMON.unpack_from
+_pack_input = INPUT.pack_into
+_unpack_event = EVENT.unpack_from
+
+
+def bytes_like(value: Any, name: str) -> bytes:
+    """A caller's bytes, or a TypeError that names the argument."""
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return bytes(value)
+    raise TypeError(f"{name} must be bytes-like, not {type(value).__name__}")
+
+
+class Protocol(Received):
+    """What both ends have in common: all but the handshake.
+
+    It has one user at a time: not two threads at once, and not a signal handler of Python that interrupts a call.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_argument",
+        "_client",
+        "_eof",
+        "_handle",
+        "_max_size",
+        "_out",
+        "_peer_code",
+        "_reason",
+        "_sent_code",
+        "_state",
+        "subprotocol",
+    )
+
+    #: The subprotocol that was agreed on, or None.
+    subprotocol: Optional[str]
+
+    def __init__(self, max_size: Optional[int]) -> None:
+        super().__init__()
+        self._handle = c_void_p()
+        self._out: List[BytesLike] = []
+        self._state = int(State.CONNECTING)
+        self._peer_code = self._sent_code = 0
+        self._reason = ""
+        self._eof = False
+        self._client = False
+        self._max_size = max_size
+        self.subprotocol = None
+
+    def _made(self, status: int) -> None:
+        """Takes the new handle, or raises why there is none."""
+        if status != abi.OK:
+            abi.refuse(status)
+        # The handle as an argument that ctypes takes as it is: what it points to is never looked at.
+        self._argument = byref(ctypes.c_char.from_address(self._handle.value or 0))
+
+    def __del__(self) -> None:
+        handle = getattr(self, "_handle", None)
+        if handle and lib is not None and not abi.forked():
+            lib.embws_session_free(handle)
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(f"a {type(self).__name__} cannot be copied or pickled: it is one end of a connection")
+
+    # -- Receiving ------------------------------------------------------------------------------------------------
+
+    def receive_data(self, data: BytesLike) -> None:
+        """Takes bytes that have arrived, any number of them. What they hold is given by events() or messages().
+
+        A violation of the peer does not raise here but where the events are taken, behind those that came before it.
+        What comes before accept() or reject() is kept: do not read on until you have called one of them.
+        """
+        scratch = local.scratch
+        if type(data) is bytes and len(data) <= IN_SIZE:
+            n = len(data)
+            scratch.in_view[:n] = data
+            self._feed(scratch, n)
+            return
+        if not isinstance(data, (bytes, bytearray, memoryview)):
+            raise TypeError(f"data must be bytes-like, not {type(data).__name__}")
+        view = memoryview(data).cast("B")
+        for at in range(0, len(view), IN_SIZE):
+            piece = view[at : at + IN_SIZE]
+            scratch.in_view[: len(piece)] = piece
+            self._feed(scratch, len(piece))
+
+    def get_buffer(self, sizehint: int = -1) -> memoryview:
+        """Memory to receive into, without a copy: then call buffer_updated(), on the same thread, before anything else
+        is received there. (That is what asyncio.BufferedProtocol does.)"""
+        return local.scratch.in_view
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Takes the first ``nbytes`` bytes of get_buffer()."""
+        if type(nbytes) is not int:
+            raise TypeError(f"nbytes must be int, not {type(nbytes).__name__}")
+        if not 0 <= nbytes <= IN_SIZE:
+            raise ValueError(f"nbytes is {nbytes}; get_buffer() has {IN_SIZE} bytes")
+        self._feed(local.scratch, nbytes)
+
+    def _feed(self, scratch: Scratch, n: int) -> None:
+        """Takes the first n bytes of the scratch memory."""
+        if self._held or self._eof or self._failure is not None:
+            self._hold(scratch.in_view[:n])
+            return
+        at = 0
+        while at < n:
+            _pack_input(scratch.io_view, INPUT_AT, scratch.in_address + at, n - at)
+            status = _receive(self._argument, scratch.io_address)
+            eaten, out_length, where, rest, start, length, kind, flags = _unpack_common(scratch.io_view, RESULTS_AT)
+            if where == ONE_AND_OPEN and rest == 0 and kind < 3 and eaten == n and not (status or out_length or at):
+                # The common case: a message, or a piece of one.
+                payload = scratch.in_view[start : start + length].tobytes()
+                self._pending.append((payload, kind == 1) if flags == WHOLE else (payload, kind, flags, 0))
+                return
+            at = self._take(scratch, at, n, status)
+
+    def _take(self, scratch: Scratch, at: int, n: int, status: int) -> int:
+        """Takes the results of a call with the input from ``at`` to ``n``; returns where to go on, or n."""
+        if -20 < status < 0:
+            abi.refuse(status)
+        eaten, out_length, _, found, state, more, peer_code, sent_code, control = _unpack_results(
+            scratch.io_view, RESULTS_AT
+        )
+        if found:
+            self._found(scratch, at, eaten, found, control)
+        if out_length:
+            self._out.append(scratch.out_view[:out_length].tobytes())
+        if more:
+            self._flush(scratch)
+        at += eaten
+        if state != self._state or peer_code or sent_code:
+            self._moved(state, peer_code, sent_code)
+        if status:
+            self._failed(status, scratch.in_view[at:n].tobytes())
+            return n
+        if at < n and 0 < found < EVENTS and control == 0 and not self._opening(found):
+            # A Close, or a violation: see Received. (With a control frame that was kept, it can also be that the memory
+            # for one more is needed.)
+            self._held = bytearray(scratch.in_view[at:n])
+            return n
+        if eaten == 0 and found == 0:
+            raise InternalError("the library made no progress")
+        return at
+
+    def _opening(self, found: int) -> bool:
+        """Whether the last thing that was found is a handshake's head: frames follow it at once."""
+        return found == 1 and len(self._pending[-1]) == 1
+
+    def _hold(self, data: memoryview) -> None:
+        """Keeps what cannot be looked at yet, or drops what nobody will look at."""
+        if self._eof:
+            raise StateError("receive_data() after receive_eof()")
+        if self._failure is not None:
+            if isinstance(self._failure, InvalidStatus) and len(self._failure.response.body) < MOST_BODY:
+                self._failure.response.body += data
+            return
+        if type(self._held) is bytes:
+            self._held = bytearray(self._held)
+        self._held += data
+
+    def _release(self) -> bool:
+        if not self._held or self._state == State.CONNECTING:
+            return False
+        held, self._held = self._held, b""
+        view, scratch = memoryview(held), local.scratch
+        for at in range(0, len(view), IN_SIZE):
+            piece = view[at : at + IN_SIZE]
+            scratch.in_view[: len(piece)] = piece
+            self._feed(scratch, len(piece))
+        return True
+
+    def _found(self, scratch: Scratch, at: int, eaten: int, found: int, control: int) -> None:
+        """Notes the events of a call: as bytes, for the scratch memory belongs to the next call."""
+        kept = scratch.io_view[CONTROL_AT : CONTROL_AT + control].tobytes()
+        if found > 1:
+            events = scratch.events_view[: found * abi.EVENT_SIZE].tobytes()
+            self._pending.append((scratch.in_view[at : at + eaten].tobytes(), events, kept))
+            return
+        start, _, length, kind, flags, code = _unpack_event(scratch.events_view)
+        if kind == abi.HANDSHAKE:
+            self._state = int(State.OPEN) if self._client else int(State.CONNECTING)
+            self._pending.append((self._handshake_done(),))
+            return
+        start += at
+        payload = kept if flags & abi.KEPT else scratch.in_view[start : start + length].tobytes()
+        self._pending.append((payload, kind, flags, code))
+
+    def _moved(self, state: int, peer_code: int, sent_code: int) -> None:
+        """Notes where the connection stands."""
+        if not self._eof:
+            self._state = state if state > 2 else int(State.CONNECTING)
+        self._sent_code = sent_code
+        if peer_code and not self._peer_code:
+            self._peer_code = peer_code
+            code, reason, length = ctypes.c_uint16(), ctypes.create_string_buffer(128), c_size_t()
+            if lib.embws_session_peer_close(self._handle, byref(code), reason, 128, byref(length)) == abi.OK:
+                self._reason = reason.raw[: length.value].decode()
+
+    def _failed(self, status: int, rest: bytes) -> None:
+        """Notes why nothing more can be received."""
+        if status == abi.ERR_STATE and self._state == State.CONNECTING:
+            self._held = bytearray(rest)  # accept() or reject() is awaited
+            return
+        if self._failure is not None:
+            return
+        if status > abi.FIRST_VIOLATION:
+            abi.refuse(status)
+        of = abi.failure(self._handle)
+        told = abi.describe(of), of.rule, abi.section(of), of.offset, of.close_code
+        if status == abi.ERR_STATUS:
+            self._failure = self._refusal(rest, of)
+        elif self.opened:
+            self._failure = ProtocolError(*told, bytes(of.header[: of.header_length]))
+        else:
+            self._failure = InvalidHandshake(*told)
+
+    @property
+    def opened(self) -> bool:
+        """Whether the opening handshake was completed, or done elsewhere."""
+        raise NotImplementedError
+
+    def _refusal(self, rest: bytes, of: abi.Failure) -> Violation:
+        raise NotImplementedError
+
+    def _handshake_done(self) -> Any:
+        raise NotImplementedError
+
+    def _flush(self, scratch: Scratch) -> None:
+        """Takes what had no room in the scratch memory."""
+        _pack_input(scratch.io_view, INPUT_AT, scratch.in_address, 0)
+        more = 1
+        while more:
+            status = lib.embws_session_flush(self._argument, scratch.io_address)
+            if status < 0:
+                abi.refuse(status)
+            _, out_length, _, _, state, more, peer_code, sent_code, _ = _unpack_results(scratch.io_view, RESULTS_AT)
+            if out_length:
+                self._out.append(scratch.out_view[:out_length].tobytes())
+            elif more:
+                break
+            self._moved(state, peer_code, sent_code)
+
+    def receive_eof(self) -> None:
+        """Tells that the transport has ended. If the peer had not closed, close_code is 1006 from now on."""
+        if self._eof:
+            return
+        self._release()
+        status = lib.embws_session_end(self._handle)
+        if -20 < status < 0:
+            abi.refuse(status)
+        self._eof = True
+        if self._failure is None and status == abi.ERR_HANDSHAKE_CUT_SHORT:
+            self._failure = InvalidHandshake(abi.message(status), 38, "RFC 6455 4.1")
+        if not self._peer_code:
+            self._peer_code = 1006
+        if self._state != State.FAILED:
+            self._state = int(State.CLOSED)
+
+    # -- Sending --------------------------------------------------------------------------------------------------
+
+    def send_text(self, text: str, fin: bool = True) -> None:
+        """Sends a text message, or the next part of one: ``fin`` says that it ends here."""
+        if not isinstance(text, str):
+            raise TypeError(f"text must be str, not {type(text).__name__}; for bytes there is send_binary()")
+        self._send(abi.TEXT, fin, text.encode())
+
+    def send_binary(self, data: BytesLike, fin: bool = True) -> None:
+        """Sends a binary message, or the next part of one."""
+        if type(data) is not bytes:
+            if isinstance(data, str):
+                raise TypeError("data must be bytes-like, not str; for str there is send_text()")
+            data = bytes_like(data, "data")
+        self._send(abi.BINARY, fin, data)
+
+    def send_continuation(self, data: BytesLike, fin: bool = True) -> None:
+        """Sends the next part of the message that is open, of either kind: text as UTF-8."""
+        self._send(abi.CONTINUATION, fin, bytes_like(data, "data"))
+
+    def _send(self, opcode: int, fin: bool, payload: bytes) -> None:
+        if self._eof:
+            raise self._closed_exception()
+        scratch = local.scratch
+        n = len(payload)
+        if n > LARGE and (n > OUT_SIZE - 14 or not self._client):
+            self._send_large(scratch, opcode, fin, payload)
+            return
+        if fin is not True and fin is not False:
+            raise TypeError(f"fin must be bool, not {type(fin).__name__}")
+        status = _send(self._argument, scratch.io_address, opcode, fin, payload, n)
+        self._sent(scratch, status)
+
+    def _sent(self, scratch: Scratch, status: int) -> None:
+        """Takes what a sending call has written, and raises what it refused."""
+        if -20 < status < 0:
+            abi.refuse(status)
+        _, out_length, _, _, state, more, peer_code, sent_code, _ = _unpack_results(scratch.io_view, RESULTS_AT)
+        if out_length:
+            self._out.append(scratch.out_view[:out_length].tobytes())
+        if more:
+            self._flush(scratch)
+        if state != self._state:
+            self._moved(state, peer_code, sent_code)
+        if status < 0:
+            if status in (abi.ERR_CLOSE_SENT, abi.ERR_CLOSE_SEEN, abi.ERR_FAILED):
+                raise self._closed_exception()
+            abi.refuse(status)
+
+    def _send_large(self, scratch: Scratch, opcode: int, fin: bool, payload: bytes) -> None:
+        """Sends one frame whose payload is not copied by a server, and is masked piece by piece by a client."""
+        if fin is not True and fin is not False:
+            raise TypeError(f"fin must be bool, not {type(fin).__name__}")
+        n, last = len(payload), int(fin)
+        self._sent(scratch, lib.embws_session_send_header(self._argument, scratch.io_address, opcode, last, n))
+        if not self._client:
+            self._out.append(payload)
+            self._sent(scratch, lib.embws_session_sent(self._argument, scratch.io_address, n))
+            return
+        address = ctypes.cast(c_char_p(payload), c_void_p).value or 0
+        at = 0
+        while at < n:
+            piece = min(n - at, OUT_SIZE)
+            self._sent(scratch, _send(self._argument, scratch.io_address, opcode, last, c_char_p(address + at), piece))
+            at += piece
+
+    def ping(self, data: Union[BytesLike, str] = b"") -> None:
+        """Sends a Ping of up to 125 bytes. The peer's answer is a Pong with the same bytes."""
+        self._control(lib.embws_session_ping, data)
+
+    def pong(self, data: Union[BytesLike, str] = b"") -> None:
+        """Sends a Pong that was not asked for, or the answer to a Ping with ``manual_pong``."""
+        self._control(lib.embws_session_pong, data)
+
+    def _control(self, call: Callable[..., int], data: Union[BytesLike, str]) -> None:
+        if isinstance(data, str):
+            payload = data.encode()
+        elif isinstance(data, (bytes, bytearray, memoryview)):
+            payload = bytes(data)
+        else:
+            raise TypeError(f"data must be str or bytes-like, not {type(data).__name__}")
+        if self._eof:
+            raise self._closed_exception()
+        scratch = local.scratch
+        self._sent(scratch, call(self._argument, scratch.io_address, payload, len(payload)))
+
+    def close(self, code: Optional[int] = 1000, reason: str = "") -> None:
+        """Sends a Close, with no code if that is None. Then nothing more can be sent; messages still come until the
+        peer's Close. A reason of more than 123 bytes of UTF-8 is cut at the end of a character. A second Close is
+        none, nor is one after the end: nothing happens."""
+        if code is not None and (isinstance(code, bool) or not isinstance(code, int)):
+            raise TypeError(f"code must be int or None, not {type(code).__name__}")
+        if code is not None and not 0 < code < 65536:
+            raise ValueError(f"code is {code}; a close code is 1000-1003, 1007-1014 or 3000-4999")
+        if not isinstance(reason, str):
+            raise TypeError(f"reason must be str, not {type(reason).__name__}")
+        text = reason.encode()
+        if self._eof:
+            return
+        scratch = local.scratch
+        status = lib.embws_session_close(self._argument, scratch.io_address, code or 0, text, len(text))
+        if status in (abi.ERR_CLOSE_SENT, abi.ERR_FAILED) or status == abi.ERR_STATE and self._state >= State.CLOSING:
+            status = abi.OK
+        self._sent(scratch, status)
+
+    def fail(self, code: int = 1011, reason: str = "") -> None:
+        """Ends the connection because of an error: sends a Close if that is still possible, and expects the end."""
+        if self._state == State.OPEN:
+            self.close(code, reason)
+
+    def data_to_send(self) -> bytes:
+        """The bytes that are to be sent now, in this order; b"" if there are none. They are given once."""
+        out = self._out
+        if not out:
+            return b""
+        data = bytes(out[0]) if len(out) == 1 else b"".join(out)
+        out.clear()
+        return data
+
+    def buffers_to_send(self) -> List[BytesLike]:
+        """The same in pieces, for ``transport.writelines()`` or ``socket.sendmsg()``: a server's large payload is not
+        copied."""
+        out, self._out = self._out, []
+        return out
+
+    # -- State ----------------------------------------------------------------------------------------------------
+
+    @property
+    def max_size(self) -> Optional[int]:
+        """The largest message that is received, in bytes; None for no limit."""
+        return self._max_size
+
+    @property
+    def state(self) -> State:
+        """Where the connection stands."""
+        return State(self._state)
+
+    @property
+    def close_code(self) -> Optional[int]:
+        """The code of the peer's Close, 1005 if it has none, 1006 if the transport ended without one (RFC 6455 7.1.5);
+        None while the connection goes on."""
+        return self._peer_code or None
+
+    @property
+    def close_reason(self) -> Optional[str]:
+        """The reason of the peer's Close (RFC 6455 7.1.6); None while the connection goes on."""
+        return self._reason if self._peer_code else None
+
+    @property
+    def sent_code(self) -> Optional[int]:
+        """The code of our Close, 1005 if it has none; None before it was sent."""
+        return self._sent_code or None
+
+    @property
+    def failure(self) -> Optional[Violation]:
+        """The violation of the peer that ended the connection, or None."""
+        return self._failure
+
+    def close_expected(self) -> bool:
+        """Whether the transport is to be closed, or about to be by the peer, once data_to_send() was sent.
+
+        A server closes at once; a client waits a little for the server to do so (RFC 6455 7.1.1)."""
+        return self._state >= State.CLOSED or self._eof
+
+    def _closed_exception(self) -> ConnectionClosed:
+        code = self._peer_code or 1006
+        ok = code in (1000, 1001, 1005)
+        error = (ConnectionClosedOK if ok else ConnectionClosedError)(code, self._reason, self._sent_code or None)
+        error.__cause__ = self._failure
+        return error
+
+    @property
+    def close_exc(self) -> ConnectionClosed:
+        """What to raise to who uses the connection after its end."""
+        return self._closed_exception()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.state.name}>"

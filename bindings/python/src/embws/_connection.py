@@ -1,0 +1,347 @@
+"""What the connections of embws.sync and embws.aio have in common: settings, the server's answer, messages, pings."""
+
+from __future__ import annotations
+
+import random
+import re
+import sys
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Callable,
+    Deque,
+    Dict,
+    Generic,
+    List,
+    Optional,
+    Pattern,
+    Sequence,
+    Tuple,
+    TypeVar,
+    Union,
+)
+
+from . import _library as abi
+from ._library import EVENT
+from .exceptions import HandshakeError, Violation
+from .http import Headers, Request, Response
+from .protocol import BytesLike, Protocol, ServerProtocol
+
+if TYPE_CHECKING:
+    from .uri import URI
+
+Message = Union[str, bytes]
+#: Bytes that a protocol object holds back: see take_messages().
+Held = Union[bytes, bytearray]
+#: What max_queue and write_limit are given as: the high-water mark, or it and the low one.
+Limit = Union[None, int, Tuple[Optional[int], Optional[int]]]
+Origins = Sequence[Union[str, Pattern[str], None]]
+
+#: Deferred writes and those that are joined are no larger than this, in bytes.
+SMALL = 64 * 1024
+
+#: What follows messages in one piece, and makes answers to them impossible, waits this long for their receiver.
+HOLD_SECONDS = 0.5
+
+GOING_AWAY, INTERNAL_ERROR = 1001, 1011
+
+NO_LIMIT = sys.maxsize
+
+
+def software() -> str:
+    """The value of the fields User-Agent and Server."""
+    from . import __version__
+
+    return f"Python/{sys.version_info[0]}.{sys.version_info[1]} embws/{__version__}"
+
+
+class _Default(str):
+    """Marks the default of an argument whose value costs an import cycle."""
+
+
+#: The default of ``user_agent_header`` and ``server_header``.
+SOFTWARE: str = _Default("Python/X.Y embws/X.Y.Z")
+
+
+def software_field(value: Optional[str]) -> Optional[str]:
+    """The value of a software field that an argument asks for; None for no field."""
+    return software() if value is SOFTWARE else value
+
+
+# -- Settings ---------------------------------------------------------------------------------------------------------
+
+
+def water_marks(limit: Limit, name: str) -> Tuple[int, int]:
+    """The high- and low-water marks that an argument means; no limit is a number that nothing reaches."""
+    high, low = limit if isinstance(limit, tuple) else (limit, None)
+    for mark in (high, low):
+        if mark is not None and (isinstance(mark, bool) or not isinstance(mark, int)):
+            raise TypeError(f"{name} must be int, None or a tuple of them, not {type(mark).__name__}")
+    if high is None:
+        return NO_LIMIT, NO_LIMIT
+    if high < 0:
+        raise ValueError(f"{name} is {high}; it must be 0 or more, or None for no limit")
+    if low is None:
+        low = high // 4
+    if not 0 <= low <= high:
+        raise ValueError(f"{name} has the low-water mark {low}; it must be between 0 and {high}, the high-water mark")
+    return high, low
+
+
+def seconds(value: Optional[float], name: str) -> Optional[float]:
+    """Checks an argument that is a number of seconds, or None for never."""
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"{name} must be a number of seconds or None, not {type(value).__name__}")
+    if value < 0:
+        raise ValueError(f"{name} is {value}; it must be 0 or more seconds, or None for no time-out")
+    return value
+
+
+def check_settings(
+    ping_interval: Optional[float],
+    ping_timeout: Optional[float],
+    close_timeout: Optional[float],
+    max_size: Optional[int],
+    max_queue: Limit,
+    write_limit: Limit = None,
+) -> None:
+    """Refuses what a server's connections would refuse one by one."""
+    seconds(ping_interval, "ping_interval")
+    seconds(ping_timeout, "ping_timeout")
+    seconds(close_timeout, "close_timeout")
+    water_marks(max_queue, "max_queue")
+    water_marks(write_limit, "write_limit")
+    ServerProtocol(handshake=False, max_size=max_size)
+
+
+def check_tls(uri: "URI", ssl: Any) -> bool:
+    """Whether a client uses TLS; a context for a URI that has none is a mistake."""
+    if ssl and not uri.secure:
+        raise ValueError("ssl is set, but the URI begins with ws://; TLS needs wss://")
+    return uri.secure
+
+
+# -- Messages ---------------------------------------------------------------------------------------------------------
+
+
+def converted(message: Message, decode: bool) -> Message:
+    """A message as str (``decode``) or as bytes, whatever it was sent as."""
+    if decode:
+        return message if isinstance(message, str) else message.decode()
+    return message.encode() if isinstance(message, str) else message
+
+
+def queue_message(protocol: Protocol, message: Union[str, BytesLike], text: Optional[bool], fin: bool = True) -> None:
+    """Has the protocol send a message, or the first part of one. ``text`` overrides what the type of it says."""
+    if isinstance(message, str):
+        if text is False:
+            protocol.send_binary(message.encode(), fin)
+        else:
+            protocol.send_text(message, fin)
+    elif isinstance(message, (bytes, bytearray, memoryview)):
+        if text:
+            protocol.send_text(bytes(message).decode(), fin)
+        else:
+            protocol.send_binary(message, fin)
+    else:
+        raise TypeError(f"message must be str, bytes-like or an iterable of one of these, not {type(message).__name__}")
+
+
+class Fragments:
+    """Sends a message in parts: the first one decides whether it is text, and the others must be of its type."""
+
+    def __init__(self, protocol: Protocol, text: Optional[bool]) -> None:
+        self._protocol, self._text = protocol, text
+        self._is_str = False
+        self.begun = False
+
+    def add(self, part: Union[str, BytesLike]) -> None:
+        """Sends a part."""
+        if not self.begun:
+            self._is_str = isinstance(part, str)
+            queue_message(self._protocol, part, self._text, fin=False)
+            self.begun = True
+            return
+        if self._is_str and isinstance(part, str):
+            self._protocol.send_continuation(part.encode(), fin=False)
+        elif not self._is_str and isinstance(part, (bytes, bytearray, memoryview)):
+            self._protocol.send_continuation(part, fin=False)
+        else:
+            raise TypeError(
+                f"all parts of a message must be of one type; the first was "
+                f"{'str' if self._is_str else 'bytes-like'}, and this is {type(part).__name__}"
+            )
+
+    def end(self) -> None:
+        """Ends the message, if there is one."""
+        if self.begun:
+            self._protocol.send_continuation(b"", fin=True)
+
+
+# -- Pings ------------------------------------------------------------------------------------------------------------
+
+
+def received_pongs(protocol: Protocol) -> List[bytes]:
+    """The payloads of the Pongs that messages() is going to pass over."""
+    # This looks into the protocol object, for messages() has no place for Pongs, and events() no whole messages.
+    found: List[bytes] = []
+    for record in protocol._pending:
+        if len(record) < 3:
+            continue
+        if len(record) == 4:
+            if record[1] == abi.PONG:
+                found.append(record[0])
+            continue
+        blob, events, kept = record
+        for start, _, length, kind, flags, _ in EVENT.iter_unpack(events):
+            if kind == abi.PONG:
+                found.append(kept if flags & abi.KEPT else blob[start : start + length])
+    return found
+
+
+def take_messages(protocol: Protocol, messages: Deque[Message]) -> Held:
+    """Puts the whole messages that were received into the queue. Gives the bytes that the protocol object holds back:
+    they begin with a Close, or with what breaks a rule. Behind that nothing can be sent, so receive_data() gets them
+    when the messages were answered."""
+    held, protocol._held = protocol._held, b""
+    try:
+        messages.extend(protocol.messages())
+    except Violation as failure:
+        # The protocol object keeps the exception, and its traceback would keep the connection alive.
+        failure.__traceback__ = None
+    return held
+
+
+Waiter = TypeVar("Waiter")
+
+
+class Pings(Generic[Waiter]):
+    """The Pings that have no Pong yet, oldest first."""
+
+    def __init__(self) -> None:
+        self._pending: Dict[bytes, Tuple[Waiter, float]] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._pending)
+
+    def payload(self, data: Union[None, str, BytesLike]) -> bytes:
+        """The payload of a Ping: what the caller wants, or four bytes that no other has."""
+        if data is None:
+            while (chosen := random.getrandbits(32).to_bytes(4, "big")) in self._pending:
+                pass
+            return chosen
+        payload = data.encode() if isinstance(data, str) else bytes(data)
+        if payload in self._pending:
+            raise ValueError(f"data is {payload!r}, which is the payload of a Ping that has no Pong yet; take another")
+        return payload
+
+    def add(self, payload: bytes, waiter: Waiter, now: float) -> None:
+        """Notes a Ping that was sent."""
+        self._pending[payload] = waiter, now
+
+    def answered(self, payload: bytes) -> List[Tuple[Waiter, float]]:
+        """Takes a Pong: gives the Ping that it answers with those before it, for they may go unanswered (RFC 6455
+        5.5.3)."""
+        if payload not in self._pending:
+            return []
+        found = []
+        while self._pending:
+            oldest = next(iter(self._pending))
+            found.append(self._pending.pop(oldest))
+            if oldest == payload:
+                break
+        return found
+
+    def abandon(self) -> List[Waiter]:
+        """Gives those that will have no answer."""
+        waiters = [waiter for waiter, _ in self._pending.values()]
+        self._pending.clear()
+        return waiters
+
+
+# -- The server's answer ----------------------------------------------------------------------------------------------
+
+
+def respond(status: int, text: str) -> Response:
+    """A response in plain text."""
+    headers = Headers()
+    headers["Content-Type"] = "text/plain; charset=utf-8"
+    return Response(int(status), "", headers, text.encode())
+
+
+def failed_response() -> Response:
+    """The response for an exception of the user's code."""
+    return respond(500, "Failed to open a WebSocket connection.\nSee server log for more information.\n")
+
+
+def check_response(response: Any, source: str) -> Response:
+    """What a function of the user's has returned, if it is a Response."""
+    if not isinstance(response, Response):
+        raise TypeError(f"{source} must return a Response or None, not {type(response).__name__}")
+    return response
+
+
+class Negotiation:
+    """What a server wants of a request."""
+
+    def __init__(
+        self,
+        origins: Optional[Origins],
+        subprotocols: Optional[Sequence[str]],
+        select_subprotocol: Optional[Callable[[Any, Sequence[str]], Optional[str]]],
+    ) -> None:
+        if isinstance(subprotocols, str):
+            raise TypeError("subprotocols must be a sequence of str, not str")
+        if isinstance(origins, str):
+            raise TypeError("origins must be a sequence of str, patterns and None, not str")
+        self._origins, self._subprotocols = origins, tuple(subprotocols or ())
+        self._select = select_subprotocol
+
+    def response(self, connection: Any, request: Request) -> Response:
+        """The response to a request that nobody has answered: 101, or a refusal."""
+        if not request.upgrade:
+            return respond(  # the library adds the field Upgrade
+                426,
+                "Failed to open a WebSocket connection: this is no upgrade request.\n\n"
+                "You cannot access a WebSocket server directly with a browser. You need a WebSocket client.\n",
+            )
+        if self._origins is not None and not self._allowed(request.origin):
+            return respond(403, f"Failed to open a WebSocket connection: invalid origin: {request.origin}.\n")
+        try:
+            chosen = self._subprotocol(connection, request.subprotocols)
+        except HandshakeError as error:
+            return respond(400, f"Failed to open a WebSocket connection: {error}.\n")
+        return Response(101, "Switching Protocols", Headers(), b"", chosen)
+
+    def _allowed(self, origin: Optional[str]) -> bool:
+        for allowed in self._origins or ():
+            if isinstance(allowed, re.Pattern):
+                if origin is not None and allowed.fullmatch(origin):
+                    return True
+            elif allowed == origin:
+                return True
+        return False
+
+    def _subprotocol(self, connection: Any, offered: Sequence[str]) -> Optional[str]:
+        if self._select is not None:
+            return self._select(connection, offered)
+        if not self._subprotocols:
+            return None
+        for name in self._subprotocols:
+            if name in offered:
+                return name
+        wanted = ", ".join(self._subprotocols)
+        raise HandshakeError(f"missing subprotocol; expected one of {wanted}")
+
+
+def answer(protocol: ServerProtocol, response: Response, server_header: Optional[str]) -> None:
+    """Has the protocol send a response: 101 accepts the upgrade."""
+    headers = Headers(response.headers)
+    if server_header is not None and "server" not in headers:
+        headers["Server"] = server_header
+    if response.status_code == 101:
+        protocol.accept(response.subprotocol, headers)
+    else:
+        protocol.reject(response.status_code, response.body, headers)

@@ -1,0 +1,211 @@
+"""What a protocol object has received and its user has not taken yet: events, or whole messages."""
+
+from __future__ import annotations
+
+import io
+import struct
+from collections import deque
+from typing import Any, Deque, Iterator, List, Optional, Union
+
+from . import _library as abi
+from ._library import EVENT
+from .events import Close, Data, Event, Ping, Pong
+from .exceptions import Violation
+
+__all__ = ["WHOLE", "Received"]
+
+WHOLE = 79  #: the flags of a whole message in one frame
+_iterate_events = EVENT.iter_unpack
+_iterate_places = struct.Struct("=Q8xI4x").iter_unpack  # start and length, of an embws_event
+_new_data: Any = tuple.__new__  # a NamedTuple is made faster so than by its own __new__
+_NO_PARTS = io.BytesIO()
+
+
+def _kind_of_all(events: bytes) -> int:
+    """TEXT or BINARY, if all of the events are whole messages of that kind in one frame; else 0."""
+    n = len(events) // abi.EVENT_SIZE
+    if events[21 :: abi.EVENT_SIZE].count(WHOLE) == n:
+        kind = events[20]
+        if kind < 3 and events[20 :: abi.EVENT_SIZE].count(kind) == n:
+            return kind
+    return 0
+
+
+class Received:
+    """The receiving end of a protocol object, as its user sees it."""
+
+    __slots__ = ("_failure", "_held", "_left", "_parts", "_pending", "_skip")
+
+    def __init__(self) -> None:
+        # What was received, in one of four forms: (event,) of a Request or Response; (payload, text) of a whole message;
+        # (payload, kind, flags, code) of a piece or a control frame; (bytes, events, control) of a call that found several.
+        self._pending: Deque[Any] = deque()
+        # What an iterator still has that was given out, and may have been left early.
+        self._left: Any = iter(())
+        # Bytes that wait: for accept() or reject(); or, when they begin with a Close or with what breaks a rule, for the
+        # events before it to be taken, because behind it none of them can be answered.
+        self._held: Union[bytes, bytearray] = b""
+        self._failure: Optional[Violation] = None
+        self._parts = _NO_PARTS  # of a message that messages() puts together
+        self._skip = False  # a message of which events() has given a part
+
+    def _release(self) -> bool:
+        """Takes the bytes that were held; returns whether there were any that could be taken now."""
+        raise NotImplementedError
+
+    def _fail(self) -> None:
+        """Raises the violation, if there was one; without the traces of those who saw it before."""
+        if self._failure is not None:
+            raise self._failure.with_traceback(None)
+
+    # -- Events ---------------------------------------------------------------------------------------------------
+
+    def events(self) -> Iterator[Event]:
+        """Gives what was received, in order: Request or Response, Data, Ping, Pong, Close. Each is given once; a loop that
+        is left early is gone on with by the next call.
+
+        A violation of the peer is raised behind the last event, as ProtocolError or HandshakeError, and again by every
+        further call; data_to_send() has the Close that tells the peer.
+        """
+        pending = self._pending
+        if len(pending) == 1 and self._failure is None and not self._held and not self._left.__length_hint__():
+            record = pending.popleft()
+            if len(record) == 2:
+                payload, text = record
+                self._left = left = iter((_new_data(Data, (payload.decode() if text else payload, text, True, True)),))
+                return left
+            if len(record) == 3:
+                self._left = left = iter(self._batch_of_events(*record))
+                return left
+            pending.append(record)
+        return self._events()
+
+    def _events(self) -> Iterator[Event]:
+        pending = self._pending
+        while True:
+            for item in self._left:
+                yield Data(item, isinstance(item, str), True, True) if isinstance(item, (str, bytes)) else item
+            if not pending:
+                if self._release():
+                    continue
+                break
+            record = pending.popleft()
+            if len(record) == 1:
+                yield record[0]
+            elif len(record) == 2:
+                payload, text = record
+                yield Data(payload.decode() if text else payload, text, True, True)
+            elif len(record) == 4:
+                yield self._event(*record)
+            else:
+                self._left = iter(self._batch_of_events(*record))
+        self._fail()
+
+    def _batch_of_events(self, blob: bytes, events: bytes, control: bytes) -> List[Event]:
+        """The events of one call, which lie in ``blob``."""
+        kind = _kind_of_all(events)
+        new = _new_data
+        if kind == abi.BINARY:
+            return [new(Data, (blob[at : at + n], False, True, True)) for at, n in _iterate_places(events)]
+        if kind == abi.TEXT:
+            return [new(Data, (blob[at : at + n].decode(), True, True, True)) for at, n in _iterate_places(events)]
+        return [
+            self._event(control if flags & abi.KEPT else blob[at : at + n], kind, flags, code)
+            for at, _, n, kind, flags, code in _iterate_events(events)
+        ]
+
+    def _event(self, payload: bytes, kind: int, flags: int, code: int) -> Event:
+        if kind == abi.TEXT or kind == abi.BINARY:
+            first, last = flags & abi.MESSAGE_START != 0, flags & abi.MESSAGE_END != 0
+            self._skip = not last
+            whole_text = kind == abi.TEXT and first and last
+            return Data(payload.decode() if whole_text else payload, kind == abi.TEXT, first, last)
+        if kind == abi.PING:
+            return Ping(payload)
+        if kind == abi.PONG:
+            return Pong(payload)
+        return Close(code, payload[2:].decode())
+
+    # -- Messages -------------------------------------------------------------------------------------------------
+
+    def messages(self) -> Iterator[Union[str, bytes]]:
+        """Gives the whole messages that were received: text as str, binary data as bytes. What is not of a message is
+        passed over; a Close shows in ``state`` and ``close_code``. Each is given once, and a violation is raised, as by
+        events().
+
+        Of a message that events() has begun to give, the rest is passed over.
+        """
+        pending = self._pending
+        if len(pending) == 1 and self._failure is None and not self._held and not self._left.__length_hint__():
+            record = pending.popleft()
+            if len(record) == 2:
+                payload, text = record
+                self._left = left = iter((payload.decode() if text else payload,))
+                return left
+            if len(record) == 3:
+                self._left = left = iter(self._batch_of_messages(*record))
+                return left
+            pending.append(record)
+        return self._messages()
+
+    def _messages(self) -> Iterator[Union[str, bytes]]:
+        pending = self._pending
+        while True:
+            for item in self._left:
+                if not isinstance(item, tuple):
+                    yield item
+                elif type(item) is Data and (message := self._assemble_data(item)) is not None:
+                    yield message
+            if not pending:
+                if self._release():
+                    continue
+                break
+            record = pending.popleft()
+            if len(record) == 2:
+                payload, text = record
+                yield payload.decode() if text else payload
+            elif len(record) == 3:
+                self._left = iter(self._batch_of_messages(*record))
+            elif len(record) == 4:
+                payload, kind, flags, _ = record
+                if kind < 3 and (message := self._assemble(payload, kind, flags)) is not None:
+                    yield message
+        self._fail()
+
+    def _batch_of_messages(self, blob: bytes, events: bytes, control: bytes) -> List[Union[str, bytes]]:
+        """The whole messages of one call."""
+        kind = _kind_of_all(events)
+        if kind == abi.BINARY:
+            return [blob[at : at + n] for at, n in _iterate_places(events)]
+        if kind == abi.TEXT:
+            return [blob[at : at + n].decode() for at, n in _iterate_places(events)]
+        found = []
+        for at, _, n, kind, flags, _ in _iterate_events(events):
+            if kind < 3 and (message := self._assemble(blob[at : at + n], kind, flags)) is not None:
+                found.append(message)
+        return found
+
+    def _assemble(self, payload: bytes, kind: int, flags: int) -> Union[str, bytes, None]:
+        """Puts a message together, in one buffer that becomes the message: BytesIO gives it away without a copy."""
+        if flags & 15 == 15:
+            self._skip = False
+            return payload.decode() if kind == abi.TEXT else payload
+        if flags & abi.MESSAGE_START:
+            self._parts, self._skip = io.BytesIO(), False
+        if not self._skip:
+            self._parts.write(payload)
+        if not flags & abi.MESSAGE_END:
+            return None
+        if self._skip:
+            self._skip = False
+            return None
+        whole, self._parts = self._parts.getvalue(), _NO_PARTS
+        return whole.decode() if kind == abi.TEXT else whole
+
+    def _assemble_data(self, data: Data) -> Union[str, bytes, None]:
+        """The same for an event that was made, and not taken."""
+        if data.whole:
+            return data.data
+        flags = (abi.MESSAGE_START if data.first else 0) | (abi.MESSAGE_END if data.last else 0)
+        payload = data.data.encode() if isinstance(data.data, str) else data.data
+        return self._assemble(payload, abi.TEXT if data.text else abi.BINARY, flags)

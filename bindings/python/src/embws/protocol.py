@@ -1,0 +1,212 @@
+"""WebSocket without I/O: bytes in, events out, bytes to send.
+
+    protocol = ServerProtocol()
+    protocol.receive_data(sock.recv(65536))
+    for event in protocol.events():
+        if isinstance(event, Request):
+            protocol.accept()
+        elif isinstance(event, Data):
+            ...
+    sock.sendall(protocol.data_to_send())
+
+It does what RFC 6455 demands without being asked: Pings are answered and a Close is echoed, in data_to_send().
+"""
+
+from __future__ import annotations
+
+import ctypes
+from ctypes import byref, c_char_p, c_void_p, sizeof
+from typing import Any, Callable, Optional, Sequence, Union
+
+from . import _library as abi
+from ._base import BytesLike, Protocol, State
+from ._head import Head, Texts, body_of, headers_of, optional, text
+from ._head import connect_options as _options
+from ._head import handshake_options as _limits
+from ._library import lib
+from ._scratch import INPUT, INPUT_AT, local
+from .exceptions import InvalidStatus, Violation
+from .http import HeadersLike, Request, Response
+from .uri import URI, parse_uri
+
+__all__ = ["DEFAULT_MAX_SIZE", "MAX_HEAD", "BytesLike", "ClientProtocol", "Protocol", "ServerProtocol", "State"]
+
+#: The largest message, in bytes, unless ``max_size`` says otherwise.
+DEFAULT_MAX_SIZE = 2**20
+#: The longest head of a request or response, in bytes.
+MAX_HEAD = 16 * 1024
+
+
+class ServerProtocol(Protocol):
+    """The server's end of a connection.
+
+    It begins with a Request event, to be answered by accept() or reject(); with ``handshake=False`` the upgrade was
+    done elsewhere, and the connection is open. ``max_size`` limits a message, in bytes; None means no limit.
+    ``long_lengths`` accepts lengths that are not in their shortest form. With ``manual_pong`` or ``manual_close`` it is
+    left to you to answer a Ping, or a Close. ``max_head`` limits the request's head, in bytes.
+    """
+
+    __slots__ = ("_accepted", "request")
+
+    #: The request, once it was received.
+    request: Optional[Request]
+
+    def __init__(
+        self,
+        *,
+        handshake: bool = True,
+        max_size: Optional[int] = DEFAULT_MAX_SIZE,
+        max_head: int = MAX_HEAD,
+        long_lengths: bool = False,
+        manual_pong: bool = False,
+        manual_close: bool = False,
+    ) -> None:
+        super().__init__(max_size)
+        self.request = None
+        self._accepted = not handshake
+        options, limits = _options(max_size, long_lengths, manual_pong, manual_close), _limits(max_head)
+        if handshake:
+            self._made(lib.embws_session_serve(byref(self._handle), byref(options), byref(limits)))
+        else:
+            self._made(lib.embws_session_open(byref(self._handle), abi.SERVER, byref(options)))
+            self._state = int(State.OPEN)
+
+    @property
+    def opened(self) -> bool:
+        return self._accepted
+
+    def _handshake_done(self) -> Request:
+        copy = Head(self._handle)
+        self.request = Request(
+            path=text(copy.head.target),
+            headers=copy.headers(),
+            subprotocols=copy.subprotocols(),
+            extensions=copy.extensions(),
+            host=text(copy.head.host),
+            origin=optional(copy.head.origin),
+            upgrade=copy.head.upgrade == 1,
+        )
+        return self.request
+
+    def accept(
+        self,
+        subprotocol: Optional[str] = None,
+        headers: Optional[HeadersLike] = None,
+        extensions: Optional[str] = None,
+    ) -> None:
+        """Accepts the upgrade: the connection is open. ``subprotocol`` is one of those that the client offers; ``headers``
+        are further fields of the response."""
+        texts = Texts()
+        acceptance = abi.Acceptance(struct_size=sizeof(abi.Acceptance))
+        acceptance.subprotocol = texts.span(subprotocol, "subprotocol")
+        acceptance.extensions = texts.span(extensions, "extensions")
+        acceptance.fields, acceptance.field_count = texts.fields(headers, "headers")
+        self._answer(lambda io: lib.embws_session_accept(self._handle, io, byref(acceptance)))
+        self._accepted = True
+        self.subprotocol = subprotocol
+        self._release()
+
+    def reject(
+        self,
+        status: int,
+        body: Union[str, BytesLike] = b"",
+        headers: Optional[HeadersLike] = None,
+        close: bool = True,
+    ) -> None:
+        """Answers with an HTTP response other than 101: refuses an upgrade (300 to 599), or gives what a plain request asks
+        for (200 to 599). After a plain request the next one is awaited if ``close`` is false and the client agrees."""
+        if isinstance(status, bool) or not isinstance(status, int):
+            raise TypeError(f"status must be int, not {type(status).__name__}")
+        if not 200 <= status <= 599:
+            raise ValueError(f"status is {status}; it must be 200 to 599")
+        data, fields = body_of(body, "body"), headers_of(headers, "headers")
+        if isinstance(body, str) and body and "content-type" not in fields:
+            fields["Content-Type"] = "text/plain; charset=utf-8"
+        texts = Texts()
+        response = abi.HTTPResponse(struct_size=sizeof(abi.HTTPResponse), status=status, close=1 if close else 0)
+        response.fields, response.field_count = texts.fields(fields, "headers")
+        response.body, response.body_length = ctypes.cast(c_char_p(data), c_void_p), len(data)
+        self._answer(lambda io: lib.embws_session_respond(self._handle, io, byref(response)))
+        held, self._held = self._held, b""
+        if held:
+            self.receive_data(held)  # the next request, or what nobody will look at
+
+    def _answer(self, call: Callable[[Any], int]) -> None:
+        scratch = local.scratch
+        INPUT.pack_into(scratch.io_view, INPUT_AT, scratch.in_address, 0)
+        self._sent(scratch, call(byref(scratch.io)))
+
+
+class ClientProtocol(Protocol):
+    """The client's end of a connection.
+
+    ``uri`` is such as "ws://example.com/chat?room=1" or "wss://example.com". The upgrade request is in data_to_send();
+    a Response event tells that the connection is open, and InvalidStatus that the server has refused. With ``uri=None``
+    the upgrade was done elsewhere, and the connection is open. The other arguments are those of ServerProtocol.
+    """
+
+    __slots__ = ("response", "uri")
+
+    #: The server's response, once it was received.
+    response: Optional[Response]
+    #: The URI in its parts.
+    uri: Optional[URI]
+
+    def __init__(
+        self,
+        uri: Optional[str],
+        *,
+        origin: Optional[str] = None,
+        subprotocols: Sequence[str] = (),
+        additional_headers: Optional[HeadersLike] = None,
+        extensions: Optional[str] = None,
+        max_size: Optional[int] = DEFAULT_MAX_SIZE,
+        max_head: int = MAX_HEAD,
+        long_lengths: bool = False,
+        manual_pong: bool = False,
+        manual_close: bool = False,
+    ) -> None:
+        super().__init__(max_size)
+        self._client = True
+        self.response = None
+        self.uri = parse_uri(uri) if uri is not None else None
+        options, limits = _options(max_size, long_lengths, manual_pong, manual_close), _limits(max_head)
+        if self.uri is None:
+            self._made(lib.embws_session_open(byref(self._handle), abi.CLIENT, byref(options)))
+            self._state = int(State.OPEN)
+            return
+        texts = Texts()
+        request = abi.HTTPRequest(struct_size=sizeof(abi.HTTPRequest))
+        request.host = texts.span(self.uri.host_header, "uri")
+        request.target = texts.span(self.uri.resource, "uri")
+        request.origin = texts.span(origin, "origin")
+        request.extensions = texts.span(extensions, "extensions")
+        request.subprotocols, request.subprotocol_count = texts.spans(subprotocols, "subprotocols")
+        headers = headers_of(additional_headers, "additional_headers")
+        if self.uri.authorization and "authorization" not in headers:
+            headers["Authorization"] = self.uri.authorization
+        request.fields, request.field_count = texts.fields(headers, "additional_headers")
+        self._made(lib.embws_session_connect(byref(self._handle), byref(request), byref(options), byref(limits)))
+        self._flush(local.scratch)
+
+    @property
+    def opened(self) -> bool:
+        return self.uri is None or self.response is not None
+
+    def _handshake_done(self) -> Response:
+        self.response = self._read_response()
+        self.subprotocol = self.response.subprotocol
+        return self.response
+
+    def _read_response(self, body: bytes = b"") -> Response:
+        copy = Head(self._handle)
+        return Response(
+            status_code=copy.head.status,
+            headers=copy.headers(),
+            body=body,
+            subprotocol=optional(copy.head.subprotocol),
+            extensions=copy.extensions(),
+        )
+
+    def _refusal(self, rest: bytes, of: abi.Failure) -> Violation:
+        return InvalidStatus(self._read_response(rest), of.rule, abi.section(of), of.offset)

@@ -1,0 +1,75 @@
+"""WebSocket URIs (RFC 6455 3)."""
+
+from __future__ import annotations
+
+import base64
+import urllib.parse
+from typing import NamedTuple, Optional
+
+__all__ = ["URI", "parse_uri"]
+
+
+class URI(NamedTuple):
+    """A WebSocket URI in its parts."""
+
+    secure: bool  #: wss
+    host: str  #: without the brackets of an IPv6 address
+    port: int
+    path: str
+    query: str
+    username: Optional[str] = None
+    password: Optional[str] = None
+
+    @property
+    def resource(self) -> str:
+        """The request-target: the path, and the query if there is one."""
+        return f"{self.path}?{self.query}" if self.query else self.path
+
+    @property
+    def host_header(self) -> str:
+        """The value of the Host field: without the port where it is the scheme's own."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == (443 if self.secure else 80) else f"{host}:{self.port}"
+
+    @property
+    def authorization(self) -> Optional[str]:
+        """The value of an Authorization field for the user in the URI, if there is one (RFC 7617)."""
+        if self.username is None:
+            return None
+        pair = f"{self.username}:{self.password or ''}".encode()
+        return "Basic " + base64.b64encode(pair).decode()
+
+
+def parse_uri(uri: str) -> URI:
+    """Takes a URI apart; a ValueError says what is wrong with it."""
+    if not isinstance(uri, str):
+        raise TypeError(f"uri must be str, not {type(uri).__name__}")
+    if uri != uri.strip() or any(character < " " or character == "\x7f" for character in uri):
+        raise ValueError(f"{uri!r} has control characters, or spaces around it")
+    parts = urllib.parse.urlsplit(uri)
+    if parts.scheme not in ("ws", "wss"):
+        raise ValueError(f"{uri!r} is no WebSocket URI: it must begin with ws:// or wss://")
+    if not parts.hostname:
+        raise ValueError(f"{uri!r} has no host")
+    if parts.fragment or uri.endswith("#"):
+        raise ValueError(f"{uri!r} has a fragment, which a WebSocket URI must not (RFC 6455 3)")
+    try:
+        port = parts.port
+    except ValueError as error:
+        raise ValueError(f"{uri!r}: {error}") from None
+    secure = parts.scheme == "wss"
+    host = parts.hostname
+    if not host.isascii():
+        host = host.encode("idna").decode()
+    user = urllib.parse.unquote(parts.username) if parts.username is not None else None
+    password = urllib.parse.unquote(parts.password) if parts.password is not None else None
+    keep = "/%:@!$&'()*+,;=-._~"
+    return URI(
+        secure,
+        host,
+        port if port is not None else (443 if secure else 80),
+        urllib.parse.quote(parts.path, keep) or "/",
+        urllib.parse.quote(parts.query, keep + "?"),
+        user,
+        password,
+    )

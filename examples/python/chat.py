@@ -1,0 +1,70 @@
+"""A chat on asyncio: what one says, all hear.
+
+python examples/python/chat.py [--port 1337]
+python -m embws ws://127.0.0.1:1337/ann      in two terminals, under two names
+
+Each member has a queue and a task that sends from it, so that a slow one holds up nobody: whose queue is full is sent away.
+"""
+
+import argparse
+import asyncio
+import signal
+from typing import Dict
+
+from embws import ConnectionClosed
+from embws.aio import ServerConnection, serve
+
+WAITING = 100  # messages for a slow member, until it has to go
+
+members: Dict[ServerConnection, "asyncio.Queue[str]"] = {}
+
+
+def say(text: str) -> None:
+    """Gives a line to all."""
+    for connection, queue in list(members.items()):
+        try:
+            queue.put_nowait(text)
+        except asyncio.QueueFull:
+            del members[connection]
+            asyncio.ensure_future(connection.close(1008, "too slow"))
+
+
+async def send_from(queue: "asyncio.Queue[str]", connection: ServerConnection) -> None:
+    try:
+        while True:
+            await connection.send(await queue.get())
+    except ConnectionClosed:
+        pass
+
+
+async def member(connection: ServerConnection) -> None:
+    name = connection.request.path.strip("/") or "somebody"
+    queue: "asyncio.Queue[str]" = asyncio.Queue(WAITING)
+    members[connection] = queue
+    sender = asyncio.ensure_future(send_from(queue, connection))
+    say(f"* {name} is here, as {len(members)} are")
+    try:
+        async for message in connection:
+            say(f"{name}: {message if isinstance(message, str) else '(binary data)'}")
+    finally:
+        members.pop(connection, None)
+        sender.cancel()
+        say(f"* {name} has left")
+
+
+async def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--port", type=int, default=1337)
+    port = parser.parse_args().port
+
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with serve(member, "127.0.0.1", port, max_size=4096) as server:
+        address = next(iter(server.sockets)).getsockname()
+        print(f"listening on ws://{address[0]}:{address[1]}/YOUR-NAME", flush=True)
+        await stop.wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
