@@ -422,7 +422,7 @@ typedef struct embws_event {
 typedef struct embws_io {
     uint32_t struct_size;
     uint32_t capacity;       /* in: how many events there is room for */
-    embws_event *events;     /* in: an array of that many. Its first `found` elements are written */
+    embws_event *events;     /* in: an array of that many. What stands behind the first `found` is undefined */
     void *in;                /* in: bytes that arrived. They are unmasked in place */
     size_t in_length;        /* in: how many */
     void *room;              /* in: room for inflated payload. Not used in this version: NULL */
@@ -461,7 +461,7 @@ typedef struct embws_failure {
     uint64_t offset;       /* bytes of the stream before the one that broke the rule: since the handshake's begin for a
                             * violation in it, and since its end for those in frames */
     uint16_t rule;         /* its number */
-    uint16_t close_code;   /* what to close with: 1002, 1007, 1009; 0 in a handshake */
+    uint16_t close_code;   /* what to close with: 1002, 1007, 1009; in a handshake 1010 over extensions, else 0 */
     uint16_t http_status;  /* with which a server refuses the request; else 0 */
     uint8_t header_length; /* bytes in header */
     uint8_t header[14];    /* the header of the frame that broke the rule, as far as it was received */
@@ -803,7 +803,7 @@ EMBWS_API int32_t embws_server_handshake_free(embws_server_handshake *handshake)
  *
  * EMBWS_OK: more is needed. EMBWS_UPGRADE_REQUESTED: accept or respond. EMBWS_PLAIN_REQUEST: respond. Both stay until
  * that is done. Errors: violations "in an upgrade request", sticky, with *eaten written: respond with NULL to refuse as
- * the rules want. EMBWS_ERR_STATE after an answer. */
+ * the rules want. EMBWS_ERR_STATE after another answer. */
 EMBWS_API int32_t embws_server_handshake_receive(embws_server_handshake *handshake, const void *in, size_t length,
                                                  size_t *eaten);
 
