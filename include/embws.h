@@ -93,15 +93,15 @@
  *     and safely, unless the child loaded the library itself. So fork first, and load late (dlopen in the child), or
  *     follow fork by exec. posix_spawn, and fork followed by exec, are fine.
  *   - A signal handler that is installed after the start must have SA_ONSTACK, for a signal may arrive while the thread
- * is on a stack of the runtime. To handlers that are there already the runtime adds it. It takes SIGSEGV, SIGBUS,
- * SIGFPE and SIGURG when it starts, and forwards the first three to the handlers that it finds there, for faults
- * outside of its own code. All other signals, timers included, stay as they are.
- *   - It needs about 10 MB of address space to begin with, and collects its garbage by itself. GOGC and
- *     GOMEMLIMIT in the environment bound it; GOMAXPROCS bounds its threads.
+ *     is on a stack of the runtime. To handlers that are there already the runtime adds it. It takes SIGSEGV, SIGBUS,
+ *     SIGFPE and SIGURG when it starts, and forwards the first three to the handlers that it finds there, for faults
+ *     outside of its own code. All other signals, timers included, stay as they are.
+ *   - It collects its garbage by itself. GOGC and GOMEMLIMIT in the environment bound it; GOMAXPROCS bounds its
+ * threads. What the handles of a peak needed for book-keeping, about 60 bytes each, is kept for the next peak.
  *   - musl cannot load the shared library (its loader has no room for the runtime's thread-local storage); link
  *     the static library there, as this project's CMake builds it: the archive of a bare `go build` crashes.
  *   - Each call that enters Go costs some 50 ns, and more while many threads do so at once: give a call as much input
- * as there is.
+ *     as there is.
  *   - A program that has another Go library loaded works, each with a runtime of its own.
  *
  *
@@ -465,7 +465,7 @@ typedef struct embws_failure {
     uint16_t http_status;  /* with which a server refuses the request; else 0 */
     uint8_t header_length; /* bytes in header */
     uint8_t header[14];    /* the header of the frame that broke the rule, as far as it was received */
-    uint8_t reserved[7];
+    uint8_t reserved[11];
 } embws_failure;
 
 /* Writes a line about a failure to dst, with its rule, section of the RFC, offset and header, cut to fit and ended by a
@@ -541,7 +541,7 @@ EMBWS_API int32_t embws_codec_encode_batch(embws_codec *codec, const embws_frame
 /* Writes only the header of a data frame whose payload has `length` bytes: *written is 2 to 14. The payload is then
  * owed. A server sends it from where it lies, by writev, and says so by embws_codec_sent; a client, which must mask,
  * passes it through embws_codec_encode_payload. Until then no other frame can be encoded. Errors: those of
- * embws_codec_encode; EMBWS_ERR_LENGTH_TOP_BIT for a length above INT64_MAX. */
+ * embws_codec_encode; EMBWS_ERR_LENGTH_TOP_BIT for a length above INT64_MAX, which here is no violation of the peer. */
 EMBWS_API int32_t embws_codec_encode_header(embws_codec *codec, uint32_t opcode, uint32_t fin, uint64_t length,
                                             void *dst, size_t capacity, size_t *written);
 
@@ -624,7 +624,8 @@ typedef struct embws_head {
     size_t subprotocol_count;
     const embws_extension *extensions; /* server: those offered, in order of preference; client: those in use */
     size_t extension_count;
-    const embws_field *fields; /* the kept fields, in the order of the head */
+    const embws_field *fields; /* the kept fields, and Host, Origin, Sec-WebSocket-Protocol and -Extensions, in the
+                                  order of the head */
     size_t field_count;
 } embws_head;
 
@@ -754,7 +755,8 @@ EMBWS_API int32_t embws_session_send(embws_session *session, embws_io *io, uint3
 
 /* Queues only the header of a frame with `length` bytes of payload, which is then owed, as in
  * embws_codec_encode_header: a server sends it from where it lies, and says so by embws_session_sent; either role can
- * pass it through embws_session_send. Needs room for the header in io->out, else EMBWS_ERR_NO_ROOM. */
+ * pass it through embws_session_send. What of the header does not fit io->out comes by embws_session_flush, before the
+ * payload; EMBWS_ERR_NO_ROOM if something waits already: send first. Errors: those of embws_codec_encode_header. */
 EMBWS_API int32_t embws_session_send_header(embws_session *session, embws_io *io, uint32_t opcode, uint32_t fin,
                                             uint64_t length);
 

@@ -242,4 +242,21 @@ static const char *const harmless_functions[] = {
     "embws_frame_size",     "embws_close_code_on_wire", "embws_event_payload", "embws_head_field",
 };
 
+/* The type of the handles that a function makes, uses or frees, by its name. */
+static inline shape handle_type(const char *name) {
+    return strstr(name, "_codec_") != NULL              ? CODEC
+           : strstr(name, "_session_") != NULL          ? SESSION
+           : strstr(name, "_server_handshake_") != NULL ? SERVER_HANDSHAKE
+                                                        : CLIENT_HANDSHAKE;
+}
+
+static inline int32_t free_handle(shape type, void *handle) {
+    switch (type) {
+        case CODEC: return embws_codec_free(handle);
+        case SESSION: return embws_session_free(handle);
+        case SERVER_HANDSHAKE: return embws_server_handshake_free(handle);
+        default: return embws_client_handshake_free(handle);
+    }
+}
+
 #endif

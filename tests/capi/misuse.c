@@ -56,15 +56,6 @@ static void *make_handle(shape type) {
     return client;
 }
 
-static int32_t free_handle(shape type, void *handle) {
-    switch (type) {
-        case CODEC: return embws_codec_free(handle);
-        case SESSION: return embws_session_free(handle);
-        case SERVER_HANDSHAKE: return embws_server_handshake_free(handle);
-        default: return embws_client_handshake_free(handle);
-    }
-}
-
 /* Right values for all arguments. */
 static void prepare(const function *f, value *a) {
     guard_count = 0;
@@ -359,11 +350,8 @@ static void misuse(const function *f) {
         a[0].p = NULL;
         EXPECT(EMBWS_OK, f->call(a));
     } else {
-        if (f->arguments[0].kind == OUT) { /* a new handle: which type is told by the names in `functions` */
-            shape type = strstr(f->name, "_codec_") != NULL              ? CODEC
-                         : strstr(f->name, "_session_") != NULL          ? SESSION
-                         : strstr(f->name, "_server_handshake_") != NULL ? SERVER_HANDSHAKE
-                                                                         : CLIENT_HANDSHAKE;
+        if (f->arguments[0].kind == OUT) { /* a new handle */
+            shape type = handle_type(f->name);
             EXPECT(EMBWS_OK, status);
             EXPECT(EMBWS_OK, free_handle(type, *(void **)a[0].p));
         } else {

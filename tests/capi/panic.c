@@ -91,6 +91,7 @@ int main(void) {
     pthread_t threads[THREADS];
     int stop = 0;
     for (int i = 0; i < THREADS; i++) CHECK(pthread_create(&threads[i], NULL, live_on, &stop) == 0);
+    const int collect = getenv("GOGC") == NULL; /* memcheck turns collections off: it cannot follow them */
     uint64_t heap = 0;
     for (int i = 0; i < PANICS; i++) {
         embws_codec *dead = NULL;
@@ -101,9 +102,9 @@ int main(void) {
         EXPECT(EMBWS_ERR_HANDLE, embws_session_free((embws_session *)dead));
         EXPECT(EMBWS_OK, embws_codec_free(dead));
         EXPECT(EMBWS_ERR_HANDLE, embws_codec_free(dead));
-        if (i == PANICS / 2) heap = embws_test_heap();
+        if (i == PANICS / 2 && collect) heap = embws_test_heap();
     }
-    CHECK(embws_test_heap() < heap + (512u << 10));
+    if (collect) CHECK(embws_test_heap() < heap + (512u << 10));
     __atomic_store_n(&stop, 1, __ATOMIC_RELEASE);
     for (int i = 0; i < THREADS; i++) {
         void *result = NULL;

@@ -35,7 +35,9 @@ void play_frames(const vector *v, const split *cut) {
         play_next(v, cut);
         return;
     }
-    int share = cut->index > 1 && v->in.n > WHOLE_INPUT; /* long input takes long: the splits share the ways */
+    /* Long input takes long: the splits share the ways. */
+    int few = run.brief && v->in.n > WHOLE_INPUT;
+    int share = few || (cut->index > 1 && v->in.n > WHOLE_INPUT);
     for (size_t i = 0; i < kinds; i++) {
         if (share && i != cut->index % kinds) continue;
         if (v->level != LEVEL_SESSION) play_codec(v, cut, counts[i]);
@@ -45,9 +47,9 @@ void play_frames(const vector *v, const split *cut) {
     }
     if (v->level == LEVEL_CODEC) return;
     for (size_t i = 0; i < ROOMS; i++) {
-        if (cut->index > 1 && i != cut->index % ROOMS) continue;
+        if ((few || cut->index > 1) && i != cut->index % ROOMS) continue;
         play_session(v, cut, 1, rooms[i], 0);
     }
-    if (cut->index < 2) play_session(v, cut, 1, 0, 0); /* all of it waits inside */
+    if (cut->index < 2 && !few) play_session(v, cut, 1, 0, 0); /* all of it waits inside */
     play_next(v, cut);
 }

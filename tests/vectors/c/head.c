@@ -1,7 +1,7 @@
 /* head.c: what the players of both handshakes share: feeding a head, and holding what it says against the case. */
 #include "vectors.h"
 
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { store = 2048 }; /* bytes, unless the case says otherwise (FORMAT.md) */
@@ -133,7 +133,8 @@ static void compare_values(const vector *v, const head *want, const embws_head *
         } else if (strcmp(name, "field") == 0) {
             same_value((const char *)s->key.at, &s->data, embws_head_field(h, (const char *)s->key.at));
         } else if (strcmp(name, "status") == 0) {
-            same_number(name, strtol((const char *)s->data.at, NULL, 10), h->status);
+            char status[12];
+            same_bytes(name, &s->data, status, (size_t)snprintf(status, sizeof status, "%u", h->status));
         } else {
             const struct {
                 const char *name;

@@ -3,7 +3,7 @@
 
 const size_t rooms[ROOMS] = {1, 7, 32, 131, 4096};
 
-enum { random_cuts = 1000, brief_cuts = 20, few_cuts = 6, random_plays = 24, few_plays = 2, near = 16 };
+enum { random_cuts = 1000, brief_cuts = 20, few_cuts = 3, random_plays = 24, few_plays = 1, near = 16 };
 
 typedef LIST(size_t) offsets;
 
@@ -96,9 +96,10 @@ void each_split(const vector *v, int brief, player *play) {
     cuts.n = 0;
     cut(v, play, &cuts, &index);
 
-    playing(DEPTH_SPLIT, "one byte at a time");
+    size_t stride = run.brief && n > WHOLE_INPUT ? n / 64 : 1;
+    playing(DEPTH_SPLIT, "pieces of %zu bytes", stride);
     cuts.n = 0;
-    for (size_t i = 1; i < n; i++) add(&cuts, i);
+    for (size_t i = stride; i < n; i += stride) add(&cuts, i);
     cut(v, play, &cuts, &index);
 
     two_way(v, brief, &once);
@@ -111,7 +112,8 @@ void each_split(const vector *v, int brief, player *play) {
     for (size_t i = 0; i < (run.brief ? few_plays : random_plays) && n > 2; i++) {
         playing(DEPTH_SPLIT, "random split %zu", i);
         cuts.n = 0;
-        size_t most = 1 + chance(n);
+        size_t most = 1 + chance(n); /* bytes a piece */
+        if (run.brief && most < stride) most = stride;
         for (size_t at = 1 + chance(most); at < n; at += 1 + chance(most)) add(&cuts, at);
         cut(v, play, &cuts, &index);
     }

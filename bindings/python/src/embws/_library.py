@@ -125,7 +125,7 @@ class Failure(ctypes.Structure):
         ("http_status", c_uint16),
         ("header_length", c_uint8),
         ("header", c_uint8 * 14),
-        ("reserved", c_uint8 * 7),
+        ("reserved", c_uint8 * 11),
     ]
 
 
