@@ -77,7 +77,7 @@ MEMBER(embws_failure, close_code, 18, 2);
 MEMBER(embws_failure, http_status, 20, 2);
 MEMBER(embws_failure, header_length, 22, 1);
 MEMBER(embws_failure, header, 23, 14);
-MEMBER(embws_failure, reserved, 37, 7);
+MEMBER(embws_failure, reserved, 37, 11);
 
 SIZE(embws_info, 32);
 MEMBER(embws_info, struct_size, 0, 4);
