@@ -290,7 +290,7 @@ func goCodecFailure(handle C.uintptr_t, failure *C.embws_failure) (status C.int3
 		return status
 	}
 	defer e.contain(&status)
-	writeFailure(failure, h.codec.Failure())
+	writeFailure(failure, h.codec.Failure(), h.codec.Role())
 	return C.EMBWS_OK
 }
 

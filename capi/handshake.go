@@ -122,6 +122,9 @@ func goServerHandshakeReceive(handle C.uintptr_t, in unsafe.Pointer, length C.si
 	}
 	defer e.contain(&status)
 	n, _, err := h.handshake.Receive(bytesAt(in, length))
+	if err == ws.ErrState {
+		return C.EMBWS_ERR_STATE
+	}
 	*eaten = C.size_t(n)
 	switch {
 	case err != nil:
@@ -193,7 +196,7 @@ func goServerHandshakeFailure(handle C.uintptr_t, failure *C.embws_failure) (sta
 		return status
 	}
 	defer e.contain(&status)
-	writeFailure(failure, h.handshake.Failure())
+	writeFailure(failure, h.handshake.Failure(), ws.Server)
 	return C.EMBWS_OK
 }
 
@@ -290,6 +293,6 @@ func goClientHandshakeFailure(handle C.uintptr_t, failure *C.embws_failure) (sta
 		return status
 	}
 	defer e.contain(&status)
-	writeFailure(failure, h.handshake.Failure())
+	writeFailure(failure, h.handshake.Failure(), ws.Client)
 	return C.EMBWS_OK
 }

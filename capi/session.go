@@ -334,7 +334,7 @@ func goSessionFailure(handle C.uintptr_t, failure *C.embws_failure) (status C.in
 		return status
 	}
 	defer e.contain(&status)
-	writeFailure(failure, h.session.Failure())
+	writeFailure(failure, h.session.Failure(), h.session.Role())
 	return C.EMBWS_OK
 }
 

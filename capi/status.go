@@ -116,7 +116,7 @@ func statusOf(err error) C.int32_t {
 }
 
 // writeFailure writes a failure, whose struct_size the C side has checked.
-func writeFailure(to *C.embws_failure, f ws.Failure) {
+func writeFailure(to *C.embws_failure, f ws.Failure, role ws.Role) {
 	size := to.struct_size
 	*to = C.embws_failure{struct_size: size}
 	if f.Err == nil {
@@ -124,7 +124,10 @@ func writeFailure(to *C.embws_failure, f ws.Failure) {
 	}
 	to.status = statusOf(f.Err)
 	to.offset = C.uint64_t(f.Offset)
-	to.rule, to.close_code, to.http_status = C.uint16_t(f.Err.Rule), C.uint16_t(f.Err.Code), C.uint16_t(f.Err.Status)
+	to.rule, to.close_code = C.uint16_t(f.Err.Rule), C.uint16_t(f.Err.Code)
+	if role == ws.Server { // a client answers nothing
+		to.http_status = C.uint16_t(f.Err.Status)
+	}
 	to.header_length = C.uint8_t(f.HeaderLen)
 	copy(unsafe.Slice((*byte)(unsafe.Pointer(&to.header)), len(to.header)), f.Header[:f.HeaderLen])
 }
