@@ -27,7 +27,9 @@ int32_t embws_codec_free(embws_codec *codec) {
 int32_t embws_codec_decode(embws_codec *codec, embws_io *io) {
     ENTER_WITH(codec);
     IO(io);
-    LEAVE_WITH(codec, goCodecDecode((uintptr_t)codec, io));
+    int32_t status = goCodecDecode((uintptr_t)codec, io);
+    REFUSE(status == EMBWS_ERR_NO_ROOM && io->capacity == 0, status, NO_EVENTS);
+    LEAVE_WITH(codec, status);
 }
 
 int32_t embws_codec_encode(embws_codec *codec, uint32_t opcode, uint32_t fin, const void *payload, size_t length,

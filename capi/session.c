@@ -41,7 +41,9 @@ int32_t embws_session_free(embws_session *session) {
 int32_t embws_session_receive(embws_session *session, embws_io *io) {
     ENTER_WITH(session);
     IO(io);
-    LEAVE_WITH(session, goSessionReceive((uintptr_t)session, io));
+    int32_t status = goSessionReceive((uintptr_t)session, io);
+    REFUSE(status == EMBWS_ERR_NO_ROOM && io->capacity == 0, status, NO_EVENTS);
+    LEAVE_WITH(session, status);
 }
 
 int32_t embws_session_next(embws_session *session, embws_io *io, void *memory, size_t memory_length,

@@ -18,6 +18,11 @@ type session struct {
 	opt     ws.Options
 	server  *serverHandshake
 	client  *clientHandshake
+	rest    C.size_t // bytes of payload of a Send that was not done, when unfinished
+	opcode  uint8    // of that
+	fin     bool
+	// unfinished: the caller was told to repeat the call with the rest.
+	unfinished bool
 }
 
 // message and span are embws_message and so on, with the addresses as numbers.
@@ -241,9 +246,14 @@ func goSessionSend(handle C.uintptr_t, io *C.embws_io, opcode, fin C.uint32_t, p
 	clearResults(io)
 	p := h.begin(io, handle)
 	defer h.end(io, p)
+	if h.unfinished && (h.fin || h.session.Owed() > 0) &&
+		(length != h.rest || uint8(opcode) != h.opcode || (fin != 0) != h.fin) {
+		return C.EMBWS_ERR_FRAME_OPEN // else the start of one message would be sent as the end of another
+	}
 	n, err := h.session.Send(ws.Opcode(opcode), fin != 0, bytesAt(payload, length))
 	io.taken = C.size_t(n)
-	if err == ws.ErrNoRoom {
+	if h.unfinished = err == ws.ErrNoRoom; h.unfinished {
+		h.rest, h.opcode, h.fin = length-C.size_t(n), uint8(opcode), fin != 0
 		return C.EMBWS_MORE
 	}
 	return statusOf(err)

@@ -94,6 +94,8 @@ int32_t embws_system_random(void *memory, size_t length);
                "io->events is NULL, but io->capacity is not 0");       \
     } while (0)
 
+#define NO_EVENTS "io->capacity is 0: lend io->events with room for one event at least"
+
 #define ROLE(role)                                                            \
     REFUSE((role) != EMBWS_SERVER && (role) != EMBWS_CLIENT, EMBWS_ERR_VALUE, \
            #role " is neither EMBWS_SERVER nor EMBWS_CLIENT")

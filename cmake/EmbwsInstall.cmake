@@ -31,6 +31,9 @@ if(EMBWS_STATIC)
   get_filename_component(EMBWS_STATIC_NAME "${static}" NAME)
 endif()
 install(FILES "${PROJECT_SOURCE_DIR}/include/embws.h" TYPE INCLUDE)
+install(FILES "${PROJECT_SOURCE_DIR}/bindings/c/embws_stream.h" "${PROJECT_SOURCE_DIR}/bindings/c/embws_stream.c"
+  "${PROJECT_SOURCE_DIR}/bindings/c/embws_stream_posix.h" DESTINATION "${CMAKE_INSTALL_DATADIR}/embws")
+install(FILES "${PROJECT_SOURCE_DIR}/RULES.md" DESTINATION "${CMAKE_INSTALL_DATADIR}/embws")
 install(FILES "${PROJECT_SOURCE_DIR}/LICENSE-MIT" "${PROJECT_SOURCE_DIR}/LICENSE-APACHE"
   DESTINATION "${CMAKE_INSTALL_DATADIR}/licenses/embws")
 
@@ -38,8 +41,9 @@ install(FILES "${PROJECT_SOURCE_DIR}/LICENSE-MIT" "${PROJECT_SOURCE_DIR}/LICENSE
 set(EMBWS_INCLUDE_DIR "${CMAKE_INSTALL_INCLUDEDIR}")
 set(EMBWS_LIB_DIR "${libdir}")
 set(EMBWS_BIN_DIR "${CMAKE_INSTALL_BINDIR}")
+set(EMBWS_SHARE_DIR "${CMAKE_INSTALL_DATADIR}/embws")
 configure_package_config_file("${PROJECT_SOURCE_DIR}/cmake/embwsConfig.cmake.in" embwsConfig.cmake
-  INSTALL_DESTINATION "${package_dir}" PATH_VARS EMBWS_INCLUDE_DIR EMBWS_LIB_DIR EMBWS_BIN_DIR)
+  INSTALL_DESTINATION "${package_dir}" PATH_VARS EMBWS_INCLUDE_DIR EMBWS_LIB_DIR EMBWS_BIN_DIR EMBWS_SHARE_DIR)
 write_basic_package_version_file(embwsConfigVersion.cmake COMPATIBILITY SameMajorVersion)
 install(FILES "${CMAKE_CURRENT_BINARY_DIR}/embwsConfig.cmake" "${CMAKE_CURRENT_BINARY_DIR}/embwsConfigVersion.cmake"
   DESTINATION "${package_dir}")

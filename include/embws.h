@@ -25,17 +25,21 @@
  *     embws_session_serve(&session, NULL, NULL);
  *     io.events = events, io.capacity = 64;            // an array of yours
  *     io.out = out, io.out_capacity = sizeof out;      // a buffer of yours
- *     for (;;) {
- *         io.in = in, io.in_length = read(socket, in, sizeof in);
- *         while (io.in_length > 0 && embws_session_receive(session, &io) == EMBWS_OK) {
- *             write(socket, out, io.out_length);       // answers; then look at io.events[0 .. io.found-1]
+ *     while ((n = read(socket, in, sizeof in)) > 0) {
+ *         io.in = in, io.in_length = n;
+ *         do {
+ *             status = embws_session_receive(session, &io);
+ *             send_all(&io);                           // also after an error: the Close that tells of it
+ *             if (status != EMBWS_OK) goto failed;     // embws_session_failure tells why
+ *             // Here look at io.events[0 .. io.found-1]: embws_event_payload gives the payload of one.
+ *             if (io.state == EMBWS_STATE_REQUEST) embws_session_accept(session, &io, NULL), send_all(&io);
  *             io.in = (char *)io.in + io.eaten, io.in_length -= io.eaten;
- *             if (io.state == EMBWS_STATE_REQUEST) {
- *                 embws_session_accept(session, &io, NULL);
- *                 write(socket, out, io.out_length);
- *             }
- *         }
+ *         } while (io.in_length > 0);
+ *         if (io.state == EMBWS_STATE_CLOSED) break;
  *     }
+ *
+ * where send_all() writes io.out_length bytes of `out` and, while io.more is 1, calls embws_session_flush and goes on.
+ * A whole server in a poll loop is examples/c/session_server.c.
  *
  *
  * MEMORY
@@ -62,10 +66,11 @@
  * comment says otherwise. The numbers never change.
  *
  *   -1 .. -19      the call itself is wrong: a handle, a NULL, a length, a value. Nothing was done.
- *   -20 .. -99     what was asked for cannot be done, now or ever. Nothing was done. The connection goes on.
- *   -1000 and less the peer broke a rule of the protocol: see EMBWS_RULE. The connection has failed for good, the same
- *                  status comes again from every further call that receives, and nothing is delivered behind the
- *                  violation. What was found before it is delivered with it. embws_*_failure tells more.
+ *   -20 .. -99     what was asked for cannot be done, now or ever. The connection goes on as if it had not been asked;
+ * but what had waited to be sent may have been written to io->out. -1000 and less the peer broke a rule of the
+ * protocol: see EMBWS_RULE. The connection has failed for good, the same status comes again from every further call
+ * that receives, and nothing is delivered behind the violation. What was found before it is delivered with it.
+ * embws_*_failure tells more.
  *
  * A defect inside of the library is EMBWS_ERR_INTERNAL: it ends that one handle, which still has to be freed, and
  * nothing else.
@@ -672,15 +677,15 @@ typedef struct embws_request {
 /* ---- Session: a whole connection without its transport ------------------------------------------------------ */
 
 /*
- * After every call that takes an embws_io, also one that fails: send the io->out_length bytes in io->out, in order.
- * While io->more is 1, call embws_session_flush and send again. A client begins with embws_session_flush. When
- * io->state is EMBWS_STATE_CLOSED and nothing is left to send, close the transport.
+ * After every call that takes an embws_io, also one that fails with anything but -1 to -19: send the io->out_length
+ * bytes in io->out, in order. While io->more is 1, call embws_session_flush and send again. A client begins with
+ * embws_session_flush. When io->state is EMBWS_STATE_CLOSED and nothing is left to send, close the transport.
  */
 
 typedef struct embws_session embws_session;
 
 /* Makes a server's session that awaits a client's upgrade request. Errors: EMBWS_ERR_NULL, _STRUCT_SIZE, _LENGTH,
- * _VALUE, _FORKED; EMBWS_ERR_KEEP_NAME. A handle costs about 830 bytes, and 600 and `store` more until it is open. */
+ * _VALUE, _FORKED; EMBWS_ERR_KEEP_NAME. A handle costs about 900 bytes, and 600 and `store` more until it is open. */
 EMBWS_API int32_t embws_session_serve(embws_session **session, const embws_options *options,
                                       const embws_handshake_options *limits);
 
@@ -705,8 +710,10 @@ EMBWS_API int32_t embws_session_free(embws_session *session);
  * and calls embws_session_accept or embws_session_respond (io->state is EMBWS_STATE_REQUEST); a client is open.
  *
  * Errors: a violation, sticky, in the handshake or in frames; a client that was refused gets EMBWS_ERR_STATUS, and the
- * bytes not eaten begin the refusal's body. EMBWS_ERR_STATE while accept or respond is awaited; EMBWS_ERR_NO_ROOM if
- * io->capacity is 0. While Pongs find no room, one waits, the newest (rule 68). */
+ * bytes not eaten begin the refusal's body. A server has
+ * answered a request that breaks a rule by itself: 400, 405, 426, 431 or 505 is in io->out. EMBWS_ERR_STATE while
+ * accept or respond is awaited; EMBWS_ERR_NO_ROOM if io->capacity is 0. While Pongs find no room, one waits, the newest
+ * (rule 68). */
 EMBWS_API int32_t embws_session_receive(embws_session *session, embws_io *io);
 
 /* A whole message, or a control frame. */
@@ -748,8 +755,10 @@ EMBWS_API int32_t embws_session_head(embws_session *session, embws_head *head, v
 /* Queues a message, or the next part of one: fin = 1 says that it ends here. opcode is EMBWS_TEXT or EMBWS_BINARY, the
  * same for each part, or EMBWS_CONTINUATION for the open message. io->taken bytes went to io->out, in as many frames as
  * that needed. EMBWS_MORE: send what is in io->out, then call again with payload + io->taken and length - io->taken,
- * even if that is 0, and the same opcode and fin. With an io->out of embws_frame_size bytes it is one frame and done.
- * Errors: those of embws_codec_encode, but with parts that were found right taken; EMBWS_ERR_NOT_OPEN. */
+ * even if that is 0, and the same opcode and fin. Until that is done the message cannot be dropped: a call with another
+ * length, opcode or fin is EMBWS_ERR_FRAME_OPEN, as is a Ping or Close in the middle of a frame. With an io->out of
+ * embws_frame_size bytes it is one frame and done. Text is not checked unless EMBWS_CHECK_TEXT is set. Errors: those of
+ * embws_codec_encode, but with parts that were found right taken; EMBWS_ERR_NOT_OPEN. */
 EMBWS_API int32_t embws_session_send(embws_session *session, embws_io *io, uint32_t opcode, uint32_t fin,
                                      const void *payload, size_t length);
 
@@ -765,7 +774,7 @@ EMBWS_API int32_t embws_session_sent(embws_session *session, embws_io *io, uint6
 
 /* Queues a Ping or a Pong of up to 125 bytes. Pings of the peer are answered without it. Errors: EMBWS_ERR_NO_ROOM if
  * one waits inside already: send, and repeat; EMBWS_ERR_CONTROL_SIZE, _NOT_OPEN, _STATE, _CLOSE_SENT, _CLOSE_SEEN,
- * _FAILED. */
+ * _FAILED, _FRAME_OPEN. */
 EMBWS_API int32_t embws_session_ping(embws_session *session, embws_io *io, const void *payload, size_t length);
 EMBWS_API int32_t embws_session_pong(embws_session *session, embws_io *io, const void *payload, size_t length);
 

@@ -12,6 +12,7 @@ int main(int argc, char **argv) {
     embws_message reply;
     int32_t status;
 
+    if (fd < 0) return perror("127.0.0.1"), 1;
     embws_posix_use(&stream, &fd);
     stream.read_buffer = in, stream.read_size = sizeof in;
     stream.write_buffer = out, stream.write_size = sizeof out;

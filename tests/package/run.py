@@ -148,7 +148,8 @@ class Package:
         there = {path.name for path in self.prefix.rglob("*") if path.is_file()}
         same("files installed", there, {
             "libembws.so", f"libembws.so.{abi()}", f"libembws.so.{version()}", "libembws.a", "embws.h", "embws.pc",
-            "embwsConfig.cmake", "embwsConfigVersion.cmake", "LICENSE-MIT", "LICENSE-APACHE",
+            "embwsConfig.cmake", "embwsConfigVersion.cmake", "LICENSE-MIT", "LICENSE-APACHE", "RULES.md",
+            "embws_stream.h", "embws_stream.c", "embws_stream_posix.h",
         })  # fmt: skip
         for name in ("libembws.so", f"libembws.so.{abi()}"):
             if not (self.libdir() / name).is_symlink():
@@ -210,7 +211,7 @@ class Package:
         sources.mkdir()
         for name in ("CMakeLists.txt", "go.mod", "go.sum"):
             shutil.copy(ROOT / name, sources)
-        for name in ("cmake", "capi", "include", "ws"):
+        for name in ("cmake", "bindings/c", "capi", "include", "ws"):
             shutil.copytree(ROOT / name, sources / name)
         self.configure_consumer("build", "add_subdirectory", f"-DEMBWS_SOURCE={sources}")
         library = self.folder / "build" / "embws" / "lib" / f"libembws.so.{version()}"

@@ -60,7 +60,7 @@ class Server:
     def read(self):
         for line in self.process.stdout:
             self.lines.append(line)
-            address = re.search(r"http://127\.0\.0\.1:(\d+)", line)
+            address = re.search(r"(?:http|ws)://127\.0\.0\.1:(\d+)", line)
             if address and not self.found.is_set():
                 self.port = int(address.group(1))
                 self.found.set()
@@ -196,6 +196,30 @@ class Talk(unittest.TestCase):
             with server.connect() as s:
                 s.sendall(frame(1, b"ok") + b"\x81\x01x") # not masked
                 self.assertEqual(self.read_all(s), b"\x81\x02ok\x88\x02\x03\xea")
+
+    def test_the_session_server(self):
+        with Server(find("session_server")) as server:
+            self.check_client(server.url())
+            with server.connect() as s: # in one packet, and byte by byte
+                whole = frame(1, b"one") + frame(9, b"ping") + frame(2, b"tw", fin=False) + frame(0, b"o")
+                for step in (len(whole), 1):
+                    for at in range(0, len(whole), step):
+                        s.sendall(whole[at : at + step])
+                    answer = b""
+                    while len(answer) < 16:
+                        answer += s.recv(100)
+                    self.assertEqual(answer, b"\x81\x03one\x8a\x04ping\x82\x03two")
+                s.sendall(frame(1, b"ok") + b"\x81\x01x") # not masked
+                self.assertEqual(self.read_all(s), b"\x81\x02ok\x88\x02\x03\xea")
+            with server.connect() as s: # who does not read is not read from
+                s.setblocking(False)
+                sent = 0
+                with self.assertRaises(BlockingIOError):
+                    while sent < 64 << 20:
+                        sent += s.send(frame(2, bytes(10000)))
+            with server.connect() as s:
+                self.assertEqual(server.stop(), 0)
+                self.assertEqual(self.read_all(s), b"\x88\x02\x03\xe9")
 
     def test_sigterm_closes_every_client_with_1001(self):
         with Server(find("echo_server")) as server:
