@@ -554,3 +554,34 @@ def test_more_than_the_scratch_memory_arrives_at_once() -> None:
     protocol.receive_data(data)
     assert protocol.data_to_send() == b"".join(frame(10, b"%d" % i, mask=False) for i in range(12))
     assert list(protocol.messages()) == parts
+
+
+def test_mixing_events_and_messages_never_mixes_connections() -> None:
+    """Of a message that events() has begun to give, messages() gives nothing, and what it drops goes nowhere else."""
+    alice, bob = open_(), open_()
+    alice.receive_data(frame(TEXT, b"alice's ", fin=False) + frame(0, b"password") + frame(TEXT, b"ok"))
+    for _ in alice.events():
+        break
+    assert list(alice.messages()) == ["ok"]
+    bob.receive_data(frame(TEXT, b"hello from ", fin=False))
+    bob.receive_data(frame(0, b"bob"))
+    assert list(bob.messages()) == ["hello from bob"]
+
+
+def test_events_that_are_asked_for_and_not_taken_cost_no_message() -> None:
+    protocol = open_()
+    protocol.receive_data(frame(TEXT, b"A", fin=False))
+    assert list(protocol.messages()) == []
+    protocol.receive_data(frame(0, b"B", fin=False) + frame(0, b"C") + frame(TEXT, b"D"))
+    protocol.events()
+    assert list(protocol.messages()) == ["ABC", "D"]
+
+
+def test_a_client_that_has_gone_cannot_be_accepted() -> None:
+    protocol = requested()
+    protocol.receive_data(frame(TEXT, b"early"))
+    protocol.receive_eof()
+    with pytest.raises(embws.ConnectionClosed):
+        protocol.accept()
+    with pytest.raises(embws.HandshakeError):
+        list(protocol.events())

@@ -65,6 +65,8 @@ def serve(words: Sequence[str]) -> int:
         if not port.isdigit() or int(port) > 65535:
             parser.error(f"--addr {options.addr!r} is not HOST:PORT")
         options.port = int(port)
+    if not 0 <= options.port <= 65535:
+        parser.error(f"--port {options.port} is no port: 0 to 65535")
     if not options.path.startswith("/"):
         parser.error(f"--path {options.path!r} must begin with a slash")
     from .demo import run

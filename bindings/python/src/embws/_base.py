@@ -304,7 +304,9 @@ class Protocol(Received):
         """Tells that the transport has ended. If the peer had not closed, close_code is 1006 from now on."""
         if self._eof:
             return
-        self._release()
+        while self._release():
+            pass
+        self._held = b""  # behind a request that nobody can answer any more
         status = lib.embws_session_end(self._handle)
         if -20 < status < 0:
             abi.refuse(status)

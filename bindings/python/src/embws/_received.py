@@ -18,7 +18,6 @@ WHOLE = 79  #: the flags of a whole message in one frame
 _iterate_events = EVENT.iter_unpack
 _iterate_places = struct.Struct("=Q8xI4x").iter_unpack  # start and length, of an embws_event
 _new_data: Any = tuple.__new__  # a NamedTuple is made faster so than by its own __new__
-_NO_PARTS = io.BytesIO()
 
 
 def _kind_of_all(events: bytes) -> int:
@@ -46,7 +45,7 @@ class Received:
         # events before it to be taken, because behind it none of them can be answered.
         self._held: Union[bytes, bytearray] = b""
         self._failure: Optional[Violation] = None
-        self._parts = _NO_PARTS  # of a message that messages() puts together
+        self._parts: Optional[io.BytesIO] = None  # of a message that messages() puts together
         self._skip = False  # a message of which events() has given a part
 
     def _release(self) -> bool:
@@ -74,7 +73,7 @@ class Received:
                 payload, text = record
                 self._left = left = iter((_new_data(Data, (payload.decode() if text else payload, text, True, True)),))
                 return left
-            if len(record) == 3:
+            if len(record) == 3 and _kind_of_all(record[1]):
                 self._left = left = iter(self._batch_of_events(*record))
                 return left
             pending.append(record)
@@ -109,15 +108,17 @@ class Received:
             return [new(Data, (blob[at : at + n], False, True, True)) for at, n in _iterate_places(events)]
         if kind == abi.TEXT:
             return [new(Data, (blob[at : at + n].decode(), True, True, True)) for at, n in _iterate_places(events)]
-        return [
-            self._event(control if flags & abi.KEPT else blob[at : at + n], kind, flags, code)
-            for at, _, n, kind, flags, code in _iterate_events(events)
-        ]
+        # Pieces of messages: each is made when it is taken, because what messages() does with the rest depends on it.
+        self._pending.extendleft(
+            (control if flags & abi.KEPT else blob[at : at + n], kind, flags, code)
+            for at, _, n, kind, flags, code in reversed(list(_iterate_events(events)))
+        )
+        return []
 
     def _event(self, payload: bytes, kind: int, flags: int, code: int) -> Event:
         if kind == abi.TEXT or kind == abi.BINARY:
             first, last = flags & abi.MESSAGE_START != 0, flags & abi.MESSAGE_END != 0
-            self._skip = not last
+            self._skip, self._parts = not last, None
             whole_text = kind == abi.TEXT and first and last
             return Data(payload.decode() if whole_text else payload, kind == abi.TEXT, first, last)
         if kind == abi.PING:
@@ -142,7 +143,7 @@ class Received:
                 payload, text = record
                 self._left = left = iter((payload.decode() if text else payload,))
                 return left
-            if len(record) == 3:
+            if len(record) == 3 and _kind_of_all(record[1]):
                 self._left = left = iter(self._batch_of_messages(*record))
                 return left
             pending.append(record)
@@ -179,11 +180,11 @@ class Received:
             return [blob[at : at + n] for at, n in _iterate_places(events)]
         if kind == abi.TEXT:
             return [blob[at : at + n].decode() for at, n in _iterate_places(events)]
-        found = []
-        for at, _, n, kind, flags, _ in _iterate_events(events):
-            if kind < 3 and (message := self._assemble(blob[at : at + n], kind, flags)) is not None:
-                found.append(message)
-        return found
+        self._pending.extendleft(
+            (control if flags & abi.KEPT else blob[at : at + n], kind, flags, code)
+            for at, _, n, kind, flags, code in reversed(list(_iterate_events(events)))
+        )
+        return []
 
     def _assemble(self, payload: bytes, kind: int, flags: int) -> Union[str, bytes, None]:
         """Puts a message together, in one buffer that becomes the message: BytesIO gives it away without a copy."""
@@ -192,14 +193,14 @@ class Received:
             return payload.decode() if kind == abi.TEXT else payload
         if flags & abi.MESSAGE_START:
             self._parts, self._skip = io.BytesIO(), False
-        if not self._skip:
-            self._parts.write(payload)
+        parts = self._parts
+        if parts is None or self._skip:  # events() has given the first part
+            self._skip = not flags & abi.MESSAGE_END
+            return None
+        parts.write(payload)
         if not flags & abi.MESSAGE_END:
             return None
-        if self._skip:
-            self._skip = False
-            return None
-        whole, self._parts = self._parts.getvalue(), _NO_PARTS
+        whole, self._parts = parts.getvalue(), None
         return whole.decode() if kind == abi.TEXT else whole
 
     def _assemble_data(self, data: Data) -> Union[str, bytes, None]:

@@ -6,11 +6,12 @@ One thread reads from the socket and prints; the main one reads lines and sends.
 from __future__ import annotations
 
 import argparse
+import os
 import socket
 import sys
 import threading
 import time
-from typing import Any, Iterator, Optional
+from typing import Any, Iterator, Optional, Union
 
 from .events import Close, Data, Event, Ping, Pong
 from .exceptions import ConnectionClosed, EmbwsError, InvalidStatus
@@ -28,7 +29,8 @@ class Client:
 
     def __init__(self, options: argparse.Namespace) -> None:
         self.options = options
-        self.interactive = sys.stdin.isatty()
+        self.interactive = sys.stdin is not None and sys.stdin.isatty()
+        self.mute = False  # nobody reads what is printed
         self.lock = threading.Lock()
         self.heard = time.monotonic()
         self.parts = b""  # of a message that comes in pieces
@@ -72,6 +74,8 @@ class Client:
                 print(file=sys.stderr)
             self.close(reader)
         code = self.protocol.close_code
+        if self.mute:
+            return 1
         return 0 if code in (1000, 1001, 1005) else 1
 
     def dial(self) -> socket.socket:
@@ -157,10 +161,14 @@ class Client:
 
     # -- What is typed --------------------------------------------------------------------------------------------
 
-    def lines(self) -> Iterator[str]:
+    def lines(self) -> Iterator[Union[str, bytes]]:
         if not self.interactive:
-            for line in sys.stdin:
-                yield line.rstrip("\r\n")
+            for data in sys.stdin.buffer if sys.stdin is not None else ():
+                line = data.rstrip(b"\r\n")
+                try:
+                    yield line.decode()
+                except UnicodeDecodeError:
+                    yield line  # no text, so it goes out as binary data
             return
         try:
             import readline  # arrow keys and history, where there is such a thing
@@ -179,7 +187,7 @@ class Client:
         """Sends lines until there are no more, or the connection is over."""
         for line in self.lines():
             with self.lock:
-                if self.protocol.state is not State.OPEN:
+                if self.protocol.state is not State.OPEN or self.mute:
                     return
                 try:
                     if self.command(line):
@@ -195,8 +203,11 @@ class Client:
             while self.protocol.state is State.OPEN and time.monotonic() < min(end, self.heard + QUIET):
                 time.sleep(0.02)
 
-    def command(self, line: str) -> bool:
+    def command(self, line: Union[str, bytes]) -> bool:
         """Does what a line says; returns whether it was the last."""
+        if isinstance(line, bytes):
+            self.protocol.send_binary(line)
+            return False
         if not self.interactive or not line.startswith("/") or line.startswith("//"):
             self.protocol.send_text(line[1:] if self.interactive and line.startswith("//") else line)
             return False
@@ -249,10 +260,16 @@ class Client:
         """Prints a message to the standard output, and anything else to the standard error; above the line that is being
         typed, if there is one."""
         if not self.interactive:
-            if message:
-                print(text, flush=True)
-            elif not self.options.quiet:
-                print(f"{sign} {text}", file=sys.stderr, flush=True)
+            try:
+                if message:
+                    sys.stdout.buffer.write(text.encode() + b"\n")
+                    sys.stdout.buffer.flush()
+                elif not self.options.quiet:
+                    print(f"{sign} {text}", file=sys.stderr, flush=True)
+            except (OSError, ValueError, AttributeError):
+                self.mute = True
+                # What is left in the buffer cannot be written either, and the interpreter would try at its end.
+                sys.stdout = open(os.devnull, "w")  # noqa: SIM115
             return
         if self.options.quiet and not message:
             return

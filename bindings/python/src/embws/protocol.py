@@ -132,6 +132,8 @@ class ServerProtocol(Protocol):
             self.receive_data(held)  # the next request, or what nobody will look at
 
     def _answer(self, call: Callable[[Any], int]) -> None:
+        if self._eof:
+            raise self._closed_exception()  # the client has gone
         scratch = local.scratch
         INPUT.pack_into(scratch.io_view, INPUT_AT, scratch.in_address, 0)
         self._sent(scratch, call(byref(scratch.io)))
