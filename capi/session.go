@@ -323,7 +323,10 @@ func goSessionFlush(handle C.uintptr_t, io *C.embws_io) (status C.int32_t) {
 	defer e.contain(&status)
 	clearResults(io)
 	p := h.begin(io, handle)
-	defer h.end(io, p)
+	h.end(io, p)
+	if io.out_length == 0 && io.more != 0 && h.session.Starved() {
+		return C.EMBWS_ERR_RANDOM // else a caller who flushes until nothing more waits would never end
+	}
 	return C.EMBWS_OK
 }
 

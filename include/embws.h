@@ -101,7 +101,8 @@
  *     is on a stack of the runtime. To handlers that are there already the runtime adds it. It takes SIGSEGV, SIGBUS,
  *     SIGFPE and SIGURG when it starts, and forwards the first three to the handlers that it finds there, for faults
  *     outside of its own code. All other signals, timers included, stay as they are.
- *   - It collects its garbage by itself. GOGC and GOMEMLIMIT in the environment bound it; GOMAXPROCS bounds its
+ *   - It reserves about 1.5 GB of address space, of which it uses a few MB: an RLIMIT_AS below that ends the process.
+ *     It collects its garbage by itself. GOGC and GOMEMLIMIT in the environment bound it; GOMAXPROCS bounds its
  * threads. What the handles of a peak needed for book-keeping, about 60 bytes each, is kept for the next peak.
  *   - musl cannot load the shared library (its loader has no room for the runtime's thread-local storage); link
  *     the static library there, as this project's CMake builds it: the archive of a bare `go build` crashes.
@@ -365,7 +366,7 @@ EMBWS_API int32_t embws_mask(void *bytes, size_t length, const uint8_t key[4], u
 /* ---- Options ------------------------------------------------------------------------------------------------ */
 
 /* Fills `memory` with `length` unpredictable bytes of a cryptographic source, and returns 0; anything else says that it
- * failed, and so does then the call that needed a key (EMBWS_ERR_RANDOM). */
+ * failed, and so does then the call that needed a key (EMBWS_ERR_RANDOM). It must return: no longjmp, no exception. */
 typedef int32_t (*embws_random)(void *context, void *memory, size_t length);
 
 /* How a codec or session behaves. It is copied: it need not outlive the call. NULL stands for all zeros, which is a
@@ -565,7 +566,8 @@ EMBWS_API int32_t embws_codec_sent(embws_codec *codec, uint64_t length);
  * on: a Pong for a Ping (rule 66), a Close for a Close (rule 79), nothing for others. *next is advanced, at last to
  * io->found. EMBWS_MORE: dst is full; send *written bytes, and call again. Errors: EMBWS_ERR_NO_ROOM, with *written the
  * size needed, at most EMBWS_MAX_CONTROL_FRAME_SIZE; EMBWS_ERR_FRAME_OPEN, EMBWS_ERR_RANDOM; EMBWS_ERR_VALUE if an
- * event does not lie in the buffers of io. */
+ * event does not lie in the buffers of io. After the last two *next and *written tell of the answers before, which are
+ * to be sent. */
 EMBWS_API int32_t embws_codec_reply(embws_codec *codec, const embws_io *io, uint32_t *next, void *dst, size_t capacity,
                                     size_t *written);
 
@@ -730,6 +732,7 @@ typedef struct embws_message {
  * and unchanged, in each call until the message is whole. A message of more than memory_length bytes fails the
  * connection with 1009 (EMBWS_ERR_MESSAGE_MEMORY, rule 48). message->kind 0: all was eaten, and more is needed.
  * io->events and io->capacity are not used. Errors: as above; EMBWS_ERR_NO_ROOM if `memory` has shrunk within a
+ * message, which is lost then. After an error message->kind is 0. Do not mix it with embws_session_receive in a
  * message. */
 EMBWS_API int32_t embws_session_next(embws_session *session, embws_io *io, void *memory, size_t memory_length,
                                      embws_message *message);
@@ -774,7 +777,7 @@ EMBWS_API int32_t embws_session_sent(embws_session *session, embws_io *io, uint6
 
 /* Queues a Ping or a Pong of up to 125 bytes. Pings of the peer are answered without it. Errors: EMBWS_ERR_NO_ROOM if
  * one waits inside already: send, and repeat; EMBWS_ERR_CONTROL_SIZE, _NOT_OPEN, _STATE, _CLOSE_SENT, _CLOSE_SEEN,
- * _FAILED, _FRAME_OPEN. */
+ * _FAILED, _FRAME_OPEN, _RANDOM. */
 EMBWS_API int32_t embws_session_ping(embws_session *session, embws_io *io, const void *payload, size_t length);
 EMBWS_API int32_t embws_session_pong(embws_session *session, embws_io *io, const void *payload, size_t length);
 
@@ -786,7 +789,8 @@ EMBWS_API int32_t embws_session_close(embws_session *session, embws_io *io, uint
                                       size_t reason_length);
 
 /* Writes what waits to be sent to io->out, as much as it has room for: io->out_length, and io->more if that was not
- * all. */
+ * all. io->eaten is 0 then: look at that of the call before first. EMBWS_ERR_RANDOM: an answer waits for
+ * options.random. */
 EMBWS_API int32_t embws_session_flush(embws_session *session, embws_io *io);
 
 /* Says that the transport has ended. EMBWS_OK if the connection was closed as RFC 6455 7.1.4 has it, or by an HTTP

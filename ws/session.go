@@ -21,6 +21,7 @@ type Session struct {
 	assembling bool      // Next has seen the start of the message, and no Receive has taken a part
 	code       CloseCode // of the Close that is due
 	due        bool
+	starved    bool // see Starved
 	state      State
 }
 

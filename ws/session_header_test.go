@@ -3,6 +3,7 @@ package ws_test
 // This file tests what a Session offers to callers that send payload from where it lies, or whose buffers live for one call.
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -98,4 +99,33 @@ func TestSession_WaitingTellsOfAHeadThatDoesNotFit(t *testing.T) {
 		out.Lend(nil)
 	}
 	assert.Len(t, sent, hs.RequestSize())
+}
+
+func TestSession_CloseDoesNotPassOverAFrameInProgress(t *testing.T) {
+	var s ws.Session
+	var out ws.Output
+	out.Reset(make([]byte, 64))
+	s.Reset(ws.Server, nil, &out)
+	require.NoError(t, s.SendHeader(ws.Binary, true, 30))
+
+	// The peer's Close is to be answered behind the payload that is owed, and until then nothing was answered.
+	_, _, err := s.Receive([]byte{0x88, 0x80, 0, 0, 0, 0}, nil, make([]ws.Event, 0, 4))
+	require.NoError(t, err)
+	assert.ErrorIs(t, s.Close(ws.CloseNormal, ""), ws.ErrFrameOpen, "rule 99")
+	require.NoError(t, s.Sent(len(s.Pending())))
+	require.NoError(t, s.SentPayload(30))
+	assert.ErrorIs(t, s.Close(ws.CloseNormal, ""), ws.ErrCloseSent)
+	assert.Equal(t, []byte{0x88, 0}, s.Pending())
+}
+
+func TestSession_StarvedTellsOfASourceThatFails(t *testing.T) {
+	var s ws.Session
+	var out ws.Output
+	out.Reset(make([]byte, 64))
+	s.Reset(ws.Client, &ws.Options{Keys: &ws.Keys{Source: strings.NewReader("")}}, &out)
+	_, _, err := s.Receive([]byte{0x89, 0}, nil, make([]ws.Event, 0, 4))
+	require.NoError(t, err)
+	assert.Empty(t, s.Pending())
+	assert.True(t, s.Waiting())
+	assert.True(t, s.Starved(), "or a caller would flush for ever")
 }

@@ -202,6 +202,9 @@ func (s *Session) Waiting() bool {
 	return (o.hasPong || s.due) && s.codec.owed == 0
 }
 
+// Starved reports whether an answer waits because the random source of a client has failed: it is asked again by every call.
+func (s *Session) Starved() bool { return s.starved }
+
 // Ping queues a Ping with up to 125 bytes of payload. ErrNoRoom means that nothing was queued: send what is
 // pending first. The other errors are those of Codec.Encode.
 func (s *Session) Ping(payload []byte) error { return s.sendControl(Ping, payload) }
@@ -245,11 +248,11 @@ func (s *Session) Close(code CloseCode, reason string) error {
 	if bad := checkCloseSend(code, reason); bad != nil {
 		return bad
 	}
-	if s.due || s.codec.facts&bitCloseSent != 0 {
-		return ErrCloseSent
-	}
 	if s.codec.owed > 0 {
 		return ErrFrameOpen
+	}
+	if s.due || s.codec.facts&bitCloseSent != 0 {
+		return ErrCloseSent
 	}
 	s.pump()
 	size := s.frameSize(2 + len(reason))
@@ -360,5 +363,6 @@ func (s *Session) control(op Opcode, payload []byte) bool {
 	if err == nil {
 		s.out.wrote(n, size)
 	}
-	return err != ErrRandom
+	s.starved = err == ErrRandom
+	return !s.starved
 }

@@ -177,6 +177,13 @@ static int32_t half_close(embws_stream *s) {
     return s->shut != NULL;
 }
 
+/* Whether no frame is half written, behind which the Close that tells of a violation waits. */
+static int all_said(const embws_stream *s) {
+    embws_info info;
+    EMBWS_INIT(&info);
+    return embws_session_info(s->session, &info) == EMBWS_OK && info.owed == 0;
+}
+
 /* ---- Opening ------------------------------------------------------------------------------------------------ */
 
 /* Makes all that is private as new. */
@@ -378,8 +385,8 @@ static int over(const embws_stream *s) { return s->io.peer_code != 0 || s->io.st
 static int32_t more(embws_stream *s, int32_t failed, int found) {
     int32_t flushed, status;
     if (failed < 0) {
-        if (EMBWS_IS_VIOLATION(failed) && flush(s) == EMBWS_OK) { /* else embws_stream_close tries again */
-            half_close(s);
+        if (EMBWS_IS_VIOLATION(failed) && flush(s) == EMBWS_OK && all_said(s)) {
+            half_close(s); /* else embws_stream_close tries again */
         }
         return failed;
     }
@@ -563,7 +570,7 @@ static int32_t drain(embws_stream *s) {
         s->in_from = s->in_to = 0;
         status = fill(s);
     } while (status == EMBWS_OK);
-    return EMBWS_STREAM_WANTS(status) ? status : EMBWS_OK;
+    return EMBWS_STREAM_WANTS(status) || status == EMBWS_STREAM_ERR_DRAIN ? status : EMBWS_OK;
 }
 
 /* Reads, dropping data, until the peer's last word or violation. */

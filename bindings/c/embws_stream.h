@@ -113,7 +113,8 @@ typedef struct embws_stream {
     void *message_memory; /* holds the message of embws_stream_read, and so limits it; NULL if that is not used */
     size_t message_size;
 
-    uint64_t max_drain; /* how many bytes embws_stream_close reads and drops before it gives up. 0: 1 MiB */
+    uint64_t max_drain; /* after how many bytes embws_stream_close gives up reading and dropping, a buffer more or less.
+                           0: 1 MiB */
 
     uint32_t handshake_timeout; /* ms from the first call until the connection is open, or per plain request; 0: none */
     uint32_t ping_interval;     /* ms without a byte from the peer until a Ping is sent; 0: none are sent */
@@ -232,7 +233,7 @@ int32_t embws_stream_write_piece(embws_stream *stream, uint32_t opcode, uint32_t
 /* Sends a Ping of up to 125 bytes. Errors: those of embws_session_ping. */
 int32_t embws_stream_ping(embws_stream *stream, const void *payload, size_t length);
 
-/* Sends what waits to be sent: answers, or what a call that was not repeated has left. */
+/* Sends what waits to be sent. A write or ping that waits has to be repeated all the same, and is done then. */
 int32_t embws_stream_flush(embws_stream *stream);
 
 /* 1 if something waits to be sent, so that an event loop should wait for WANT_WRITE as well; else 0. */

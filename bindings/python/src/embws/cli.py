@@ -269,7 +269,7 @@ class Client:
             except (OSError, ValueError, AttributeError):
                 self.mute = True
                 # What is left in the buffer cannot be written either, and the interpreter would try at its end.
-                sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+                sys.stdout = open(os.devnull, "w")
             return
         if self.options.quiet and not message:
             return
