@@ -97,6 +97,9 @@ class Connection(asyncio.BufferedProtocol):
         self._messages: Deque[Message] = collections.deque()
         self._receiver: Optional[asyncio.Future[None]] = None  # who waits in recv()
         self._reading_paused = False
+        self._dropping = False  # what is received after close(), and nobody takes
+        self._unread = 0  # bytes of answers since writing was paused
+        self._unread_paused = False  # reading is paused because of them
         self._held: Held = b""  # what the protocol object gets when the messages before it were answered
         self._held_timer: Optional[asyncio.TimerHandle] = None
         self._left = 0  # messages that the last wake-up has left in the queue
@@ -263,9 +266,14 @@ class Connection(asyncio.BufferedProtocol):
             receiver = self._receiver
             if receiver is not None and not receiver.done():
                 receiver.set_result(None)
+        if self._dropping:
+            while len(messages) > before:
+                messages.pop()
         buffers = protocol.buffers_to_send()
         if buffers:
             self._write(buffers)
+            if self._writing_paused:
+                self._answered_unread(buffers)
         if held:
             self._held = held
             if messages:
@@ -296,11 +304,20 @@ class Connection(asyncio.BufferedProtocol):
             self._reading_paused = True
         elif self._receiver is None and before >= self._left > self._high:
             # close() was called, and nobody takes messages any more: the peer's Close must still be found.
-            while len(self._messages) > before:
-                self._messages.pop()
+            # From here on all are dropped: what is received has no gap.
+            self._dropping = True
         self._left = len(self._messages)
 
+    def _answered_unread(self, answers: List[BytesLike]) -> None:
+        """The peer is sent answers, to Pings, and does not read: after some of them, neither do we. (Not as soon as writing
+        is paused: two ends that send at the same time must both go on reading.)"""
+        self._unread += sum(map(len, answers))
+        if self._unread > SMALL and not self._reading_paused:
+            self.transport.pause_reading()
+            self._reading_paused = self._unread_paused = True
+
     def _resume_reading(self) -> None:
+        self._unread_paused = False
         self._reading_paused = False
         if not self._lost.done():
             self.transport.resume_reading()
@@ -336,7 +353,7 @@ class Connection(asyncio.BufferedProtocol):
         # As long as there are messages to be answered the answers are collected: one write for all.
         if self._messages:
             self._deferred += len(message)  # type: ignore[arg-type]
-            if self._deferred < SMALL:
+            if self._deferred < SMALL and not self._writing_paused:
                 if self._flush_handle is None:
                     self._flush_handle = self.loop.call_soon(self._flush_later)
                 return
@@ -420,6 +437,9 @@ class Connection(asyncio.BufferedProtocol):
 
     def resume_writing(self) -> None:
         self._writing_paused = False
+        self._unread = 0
+        if self._unread_paused and len(self._messages) <= self._high:
+            self._resume_reading()
         for drainer in self._drainers:
             if not drainer.done():
                 drainer.set_result(None)
@@ -495,7 +515,7 @@ class Connection(asyncio.BufferedProtocol):
         if self._alive_pong is None or self.ping_timeout is None:
             self._alive_pong = self._ping(None)
             self._keep_alive_in(self.ping_interval or 0.0 if self.ping_timeout is None else self.ping_timeout)
-        elif self._reading_paused:  # the Pong may lie behind messages that nobody has taken
+        elif self._reading_paused and not self._unread_paused:  # the Pong may lie behind messages that nobody has taken
             self._keep_alive_in(self.ping_timeout)
         else:
             self._start_closing(INTERNAL_ERROR, "keepalive ping timeout")
@@ -571,7 +591,10 @@ class Connection(asyncio.BufferedProtocol):
         """Ends what is sent, and leaves the rest to the peer: closing with unread bytes resets the connection, and the
         peer might never see our last words."""
         if self.transport.can_write_eof() and not self.transport.is_closing():
-            self.transport.write_eof()
+            try:
+                self.transport.write_eof()
+            except OSError:  # the peer has gone
+                self.transport.abort()
         else:
             self.transport.close()
 

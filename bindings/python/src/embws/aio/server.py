@@ -99,6 +99,8 @@ class ServerConnection(Connection):
         if event is not None:
             assert isinstance(event, Request)
             self.request = event
+            self.transport.pause_reading()  # what follows is for later, and is not to pile up until then
+            self._reading_paused = True
             self._task = self.loop.create_task(self._run(event))
             self.server._tasks.add(self._task)
             self._task.add_done_callback(self.server._tasks.discard)
@@ -107,7 +109,11 @@ class ServerConnection(Connection):
     async def _run(self, request: Request) -> None:
         """The life of the connection from the request on."""
         response = await self._respond(request)
+        self._resume_reading()
         if self._lost.done():
+            return
+        if self.protocol.close_expected():  # the client has gone in the meantime
+            self.transport.close()
             return
         terms = self.server._terms
         if response.status_code == 101 and not self.server.is_serving():
@@ -136,6 +142,9 @@ class ServerConnection(Connection):
             await terms.handler(self)
         except ConnectionClosedOK:
             pass
+        except asyncio.CancelledError:  # ours, or of something that the handler awaited
+            self._start_closing(INTERNAL_ERROR)
+            raise
         except Exception:
             self.logger.error("connection handler failed", exc_info=True)
             await self.close(INTERNAL_ERROR)
@@ -335,6 +344,8 @@ class serve:
 
     async def _serve(self) -> Server:
         server, kwargs = Server(self._terms, self._logger), dict(self._kwargs)
+        if kwargs.get("ssl") is not None and self._terms.open_timeout is not None:
+            kwargs.setdefault("ssl_handshake_timeout", self._terms.open_timeout)
         loop = asyncio.get_running_loop()
         if kwargs.pop("unix", False):
             server.server = await loop.create_unix_server(lambda: self._factory(server), **kwargs)

@@ -1,0 +1,117 @@
+"""What a peer can make an asyncio server keep is bounded, and what a handler does wrong ends its connection."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import Any, AsyncIterator, Awaitable, Callable, List, Tuple
+
+from embws.aio import ServerConnection, serve
+from wire import BINARY, PING, REQUEST, frame
+
+SECONDS = 20
+
+Handler = Callable[[ServerConnection], Awaitable[None]]
+
+
+@contextlib.asynccontextmanager
+async def raw_client(
+    handler: Handler, **settings: Any
+) -> AsyncIterator[Tuple[asyncio.StreamReader, asyncio.StreamWriter, List[ServerConnection]]]:
+    """A server, and a peer of it that speaks bytes."""
+    connections: List[ServerConnection] = []
+
+    async def noted(connection: ServerConnection) -> None:
+        connections.append(connection)
+        await handler(connection)
+
+    async with serve(noted, "127.0.0.1", 0, ping_interval=None, close_timeout=0.2, **settings) as server:
+        port = next(iter(server.sockets)).getsockname()[1]
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=2**10)
+        try:
+            yield reader, writer, connections
+        finally:
+            writer.transport.abort()
+
+
+async def flood(writer: asyncio.StreamWriter, data: bytes, seconds: float = 1.0) -> int:
+    """Sends the same bytes again and again for a while, as far as they are taken; returns how many."""
+    sent = 0
+    with contextlib.suppress(asyncio.TimeoutError, ConnectionError):
+        async with asyncio.timeout(seconds):
+            while sent < 200 << 20:
+                writer.write(data)
+                await writer.drain()
+                sent += len(data)
+    return sent
+
+
+def test_what_follows_a_request_that_is_looked_at_is_not_read() -> None:
+    async def main() -> None:
+        release = asyncio.Event()
+
+        async def process_request(connection: ServerConnection, request: object) -> None:
+            await release.wait()
+
+        async def handler(connection: ServerConnection) -> None:
+            assert await connection.recv() == b"x" * 1000
+
+        async with raw_client(handler, process_request=process_request) as (reader, writer, _):
+            writer.write(REQUEST)
+            await asyncio.sleep(0.1)
+            sent = await flood(writer, frame(BINARY, b"x" * 1000) * 100)
+            assert sent < 20 << 20, "the server has read on"
+            release.set()
+            assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 101 ")
+
+    asyncio.run(asyncio.wait_for(main(), SECONDS))
+
+
+def test_a_peer_that_pings_and_does_not_read_is_not_read_from() -> None:
+    async def main() -> None:
+        async def handler(connection: ServerConnection) -> None:
+            async for _ in connection:
+                pass
+
+        async with raw_client(handler) as (reader, writer, connections):
+            writer.write(REQUEST)
+            await reader.readuntil(b"\r\n\r\n")
+            sent = await flood(writer, frame(PING, b"p" * 125) * 500)
+            assert sent < 50 << 20, "the server has read on"
+            assert connections[0].transport.get_write_buffer_size() < 4 << 20
+
+    asyncio.run(asyncio.wait_for(main(), SECONDS))
+
+
+def test_send_waits_also_while_messages_are_queued() -> None:
+    async def main() -> None:
+        peak = 0
+
+        async def handler(connection: ServerConnection) -> None:
+            nonlocal peak
+            async for _ in connection:
+                await connection.send(bytes(60_000))
+                peak = max(peak, connection.transport.get_write_buffer_size())
+                await asyncio.sleep(0)
+
+        async with raw_client(handler, write_limit=2**15) as (reader, writer, _):
+            writer.write(REQUEST)
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(frame(BINARY, b"x") * 3000)
+            await asyncio.sleep(1)
+        assert 0 < peak < 1 << 20
+
+    asyncio.run(asyncio.wait_for(main(), SECONDS))
+
+
+def test_a_handler_that_ends_cancelled_ends_its_connection() -> None:
+    async def main() -> None:
+        async def handler(connection: ServerConnection) -> None:
+            raise asyncio.CancelledError
+
+        async with raw_client(handler) as (reader, writer, _):
+            writer.write(REQUEST)
+            await reader.readuntil(b"\r\n\r\n")
+            assert await reader.readexactly(4) == b"\x88\x02\x03\xf3"
+
+    asyncio.run(asyncio.wait_for(main(), SECONDS))
