@@ -17,6 +17,7 @@ from typing import Any, Deque, Iterable, Iterator, List, Literal, Mapping, Optio
 from .._connection import (
     HOLD_SECONDS,
     INTERNAL_ERROR,
+    SMALL,
     Fragments,
     Held,
     Limit,
@@ -87,6 +88,7 @@ class Connection:
         self._send_lock = threading.Lock()  # a message that is sent in fragments keeps others out
         self._fragmented = False  # and one is being sent
         self._messages: Deque[Message] = collections.deque()
+        self._unread = 0  # bytes of answers since the socket took no more
         self._full = False  # reading pauses until the queue has shrunk
         self._receiving = False  # a thread is in recv()
         self._reading = False  # a thread waits for the socket, and will read it
@@ -201,8 +203,11 @@ class Connection:
         """Waits for the socket, without the lock, and does what it allows: reading, if no other thread is about to and
         there is room for messages; writing, if something waits."""
         transport = self._transport
-        read = not (self._reading or self._full or self._held or self._lost)
         write = bool(transport)
+        if not write:
+            self._unread = 0
+        # A peer that is sent answers, to Pings, and does not read is not read from after some of them.
+        read = not (self._reading or self._full or self._held or self._lost or self._unread > SMALL)
         timeout = None if deadline is None else deadline - time.monotonic()
         if not (read or write):
             # Another thread reads, or the queue is full: there is nothing to do but to wait.
@@ -261,7 +266,7 @@ class Connection:
         held = take_messages(protocol, messages)
         if len(messages) > self._high and self._open:
             self._full = True
-        self._flush()
+        self._flush(answers=True)
         if held:
             self._held, self._held_until = held, time.monotonic() + HOLD_SECONDS
             if messages:
@@ -327,10 +332,12 @@ class Connection:
             self._wait_lost(None)
             raise self._closed()
 
-    def _flush(self) -> None:
+    def _flush(self, answers: bool = False) -> None:
         """Writes what is to be sent, as far as the socket takes it."""
         buffers = self.protocol.buffers_to_send()
         if buffers:
+            if answers and self._transport:
+                self._unread += sum(map(len, buffers))
             try:
                 self._transport.write(buffers)
             except OSError as error:
