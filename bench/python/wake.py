@@ -9,9 +9,9 @@ import time
 from typing import Callable, Dict, List
 
 from codec import embws_messages, picows, stream, websockets, wsproto
-from measure import HEAD, rows
 
 import embws
+from measure import HEAD, rows
 
 
 async def main() -> None:
