@@ -17,17 +17,6 @@ type codec struct {
 	opt   ws.Options
 }
 
-// closeCodes returns the codes of both Closes, as embws_io has them.
-func closeCodes(peer ws.CloseCode, seen bool, own ws.CloseCode, sent bool) (C.uint16_t, C.uint16_t) {
-	if !seen {
-		peer = 0
-	}
-	if sent && own == 0 {
-		own = ws.CloseNoCode
-	}
-	return C.uint16_t(peer), C.uint16_t(own)
-}
-
 //export goCodecNew
 func goCodecNew(out *C.uintptr_t, role C.uint32_t, options *C.embws_options) (status C.int32_t) {
 	defer contain(&status)
@@ -72,24 +61,8 @@ func goCodecDecode(handle C.uintptr_t, io *C.embws_io) (status C.int32_t) {
 	if len(found) > 0 && found[0].Flags&ws.Kept != 0 {
 		io.control_length = C.uint32_t(copyControl(io, h.codec.Payload(found[0], in, room)))
 	}
-	h.report(io)
-	if err == nil {
-		return C.EMBWS_OK
-	}
+	writeState(io, h.codec.State(), &h.codec)
 	return statusOf(err)
-}
-
-// report writes where the codec stands.
-func (h *codec) report(io *C.embws_io) {
-	state := h.codec.State()
-	io.state = C.uint32_t(state)
-	io.peer_code, io.sent_code = 0, 0
-	if state == ws.StateOpen {
-		return
-	}
-	peer, _, seen := h.codec.PeerClose()
-	own, sent := h.codec.SentClose()
-	io.peer_code, io.sent_code = closeCodes(peer, seen, own, sent)
 }
 
 // copyControl copies the payload of a control frame that the input had split.
@@ -301,21 +274,7 @@ func goCodecPeerClose(handle C.uintptr_t, code *C.uint16_t, reason unsafe.Pointe
 		return status
 	}
 	defer e.contain(&status)
-	peer, text, seen := h.codec.PeerClose()
-	return writePeerClose(peer, text, seen, code, bytesAt(reason, capacity), length)
-}
-
-func writePeerClose(peer ws.CloseCode, reason []byte, seen bool, code *C.uint16_t, dst []byte, length *C.size_t) C.int32_t {
-	if !seen {
-		return C.EMBWS_ERR_STATE
-	}
-	*length = C.size_t(len(reason))
-	if len(dst) < len(reason) {
-		return C.EMBWS_ERR_NO_ROOM
-	}
-	copy(dst, reason)
-	*code = C.uint16_t(peer)
-	return C.EMBWS_OK
+	return writePeerClose(&h.codec, code, bytesAt(reason, capacity), length)
 }
 
 //export goCodecInfo
@@ -325,11 +284,6 @@ func goCodecInfo(handle C.uintptr_t, info *C.embws_info) (status C.int32_t) {
 		return status
 	}
 	defer e.contain(&status)
-	peer, _, seen := h.codec.PeerClose()
-	own, sent := h.codec.SentClose()
-	info.peer_code, info.sent_code = closeCodes(peer, seen, own, sent)
-	info.role = C.uint32_t(h.codec.Role())
-	info.state = C.uint32_t(h.codec.State())
-	info.received, info.owed = C.uint64_t(h.codec.Received()), C.uint64_t(h.codec.Owed())
+	writeInfo(info, &h.codec)
 	return C.EMBWS_OK
 }

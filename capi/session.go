@@ -25,7 +25,7 @@ type session struct {
 	unfinished bool
 }
 
-// message and span are embws_message and so on, with the addresses as numbers.
+// message is embws_message with its address as a number.
 type message struct {
 	payload uintptr
 	length  uintptr
@@ -75,11 +75,12 @@ func goSessionFree(handle C.uintptr_t) (status C.int32_t) {
 	return free[session](uintptr(handle))
 }
 
-// begin lends the session what a call brings: room for its output, and keys. An answer of the handshake that did
-// not fit goes on first.
+// begin lends the session what a call brings: room for its output, and keys. Results that most calls do not have are 0
+// until then. An answer of the handshake that did not fit goes on first.
 func (h *session) begin(io *C.embws_io, handle C.uintptr_t) *pool {
+	io.eaten, io.taken, io.found, io.control_length = 0, 0, 0, 0
 	h.output.Lend(bytesAt(io.out, io.out_capacity))
-	if h.server != nil && h.server.answering {
+	if h.answering() {
 		h.answer()
 	}
 	return borrow(h.session.Role(), &h.opt, uintptr(handle))
@@ -90,24 +91,15 @@ func (h *session) end(io *C.embws_io, p *pool) {
 	io.out_length = C.size_t(len(h.session.Pending()))
 	h.output.Lend(nil)
 	giveBack(&h.opt, p)
-	state := h.session.State()
-	io.state = C.uint32_t(state)
-	io.peer_code, io.sent_code = 0, 0
-	if state > ws.StateOpen {
-		peer, _, seen := h.session.PeerClose()
-		own, sent := h.session.SentClose()
-		io.peer_code, io.sent_code = closeCodes(peer, seen, own, sent)
-	}
+	writeState(io, h.session.State(), &h.session)
 	io.more = 0
-	if h.session.Waiting() || h.server != nil && h.server.answering {
+	if h.session.Waiting() || h.answering() {
 		io.more = 1
 	}
 }
 
-// clear sets the results that most calls do not have.
-func clearResults(io *C.embws_io) {
-	io.eaten, io.taken, io.found, io.control_length = 0, 0, 0, 0
-}
+// answering tells whether some of the answer to a request is still to be written.
+func (h *session) answering() bool { return h.server != nil && h.server.answering }
 
 //export goSessionReceive
 func goSessionReceive(handle C.uintptr_t, io *C.embws_io) (status C.int32_t) {
@@ -116,7 +108,6 @@ func goSessionReceive(handle C.uintptr_t, io *C.embws_io) (status C.int32_t) {
 		return status
 	}
 	defer e.contain(&status)
-	clearResults(io)
 	h.forgetHead()
 	p := h.begin(io, handle)
 	defer h.end(io, p)
@@ -137,7 +128,6 @@ func goSessionNext(handle C.uintptr_t, io *C.embws_io, memory unsafe.Pointer, le
 		return status
 	}
 	defer e.contain(&status)
-	clearResults(io)
 	h.forgetHead()
 	p := h.begin(io, handle)
 	defer h.end(io, p)
@@ -175,7 +165,6 @@ func goSessionAccept(handle C.uintptr_t, io *C.embws_io, acceptance *C.embws_acc
 		return status
 	}
 	defer e.contain(&status)
-	clearResults(io)
 	p := h.begin(io, handle)
 	defer h.end(io, p)
 	if h.server == nil || h.server.answering {
@@ -192,7 +181,6 @@ func goSessionRespond(handle C.uintptr_t, io *C.embws_io, response *C.embws_resp
 		return status
 	}
 	defer e.contain(&status)
-	clearResults(io)
 	p := h.begin(io, handle)
 	defer h.end(io, p)
 	if h.server == nil || h.server.answering {
@@ -243,7 +231,6 @@ func goSessionSend(handle C.uintptr_t, io *C.embws_io, opcode, fin C.uint32_t, p
 		return status
 	}
 	defer e.contain(&status)
-	clearResults(io)
 	p := h.begin(io, handle)
 	defer h.end(io, p)
 	if h.unfinished && (h.fin || h.session.Owed() > 0) &&
@@ -266,7 +253,6 @@ func goSessionSendHeader(handle C.uintptr_t, io *C.embws_io, opcode, fin C.uint3
 		return status
 	}
 	defer e.contain(&status)
-	clearResults(io)
 	p := h.begin(io, handle)
 	defer h.end(io, p)
 	return statusOf(h.session.SendHeader(ws.Opcode(opcode), fin != 0, uint64(length)))
@@ -279,7 +265,6 @@ func goSessionSent(handle C.uintptr_t, io *C.embws_io, length C.uint64_t) (statu
 		return status
 	}
 	defer e.contain(&status)
-	clearResults(io)
 	p := h.begin(io, handle)
 	defer h.end(io, p)
 	return statusOf(h.session.SentPayload(uint64(length)))
@@ -292,7 +277,6 @@ func goSessionControl(handle C.uintptr_t, io *C.embws_io, opcode C.uint32_t, pay
 		return status
 	}
 	defer e.contain(&status)
-	clearResults(io)
 	p := h.begin(io, handle)
 	defer h.end(io, p)
 	if opcode == C.EMBWS_PING {
@@ -308,7 +292,6 @@ func goSessionClose(handle C.uintptr_t, io *C.embws_io, code C.uint32_t, reason 
 		return status
 	}
 	defer e.contain(&status)
-	clearResults(io)
 	p := h.begin(io, handle)
 	defer h.end(io, p)
 	return statusOf(h.session.Close(ws.CloseCode(code), asString(reason, length)))
@@ -321,7 +304,6 @@ func goSessionFlush(handle C.uintptr_t, io *C.embws_io) (status C.int32_t) {
 		return status
 	}
 	defer e.contain(&status)
-	clearResults(io)
 	p := h.begin(io, handle)
 	h.end(io, p)
 	if io.out_length == 0 && io.more != 0 && h.session.Starved() {
@@ -358,8 +340,7 @@ func goSessionPeerClose(handle C.uintptr_t, code *C.uint16_t, reason unsafe.Poin
 		return status
 	}
 	defer e.contain(&status)
-	peer, text, seen := h.session.PeerClose()
-	return writePeerClose(peer, text, seen, code, bytesAt(reason, capacity), length)
+	return writePeerClose(&h.session, code, bytesAt(reason, capacity), length)
 }
 
 //export goSessionInfo
@@ -369,11 +350,6 @@ func goSessionInfo(handle C.uintptr_t, info *C.embws_info) (status C.int32_t) {
 		return status
 	}
 	defer e.contain(&status)
-	peer, _, seen := h.session.PeerClose()
-	own, sent := h.session.SentClose()
-	info.peer_code, info.sent_code = closeCodes(peer, seen, own, sent)
-	info.role = C.uint32_t(h.session.Role())
-	info.state = C.uint32_t(h.session.State())
-	info.received, info.owed = C.uint64_t(h.session.Received()), C.uint64_t(h.session.Owed())
+	writeInfo(info, &h.session)
 	return C.EMBWS_OK
 }
