@@ -25,7 +25,7 @@ int32_t embws_codec_free(embws_codec *codec) {
 }
 
 int32_t embws_codec_decode(embws_codec *codec, embws_io *io) {
-    ENTER_WITH(codec);
+    ENTER_OFTEN_WITH(codec);
     IO(io);
     int32_t status = goCodecDecode((uintptr_t)codec, io);
     REFUSE(status == EMBWS_ERR_NO_ROOM && io->capacity == 0, status, NO_EVENTS);
@@ -34,7 +34,7 @@ int32_t embws_codec_decode(embws_codec *codec, embws_io *io) {
 
 int32_t embws_codec_encode(embws_codec *codec, uint32_t opcode, uint32_t fin, const void *payload, size_t length,
                            void *dst, size_t capacity, size_t *written) {
-    ENTER_WITH(codec);
+    ENTER_OFTEN_WITH(codec);
     FRAME_KIND(opcode, fin);
     BYTES(payload, length);
     BYTES(dst, capacity);
@@ -45,7 +45,7 @@ int32_t embws_codec_encode(embws_codec *codec, uint32_t opcode, uint32_t fin, co
 
 int32_t embws_codec_encode_batch(embws_codec *codec, const embws_frame *frames, size_t count, void *dst,
                                  size_t capacity, size_t *encoded, size_t *written) {
-    ENTER_WITH(codec);
+    ENTER_OFTEN_WITH(codec);
     LIST(frames, count);
     BYTES(dst, capacity);
     NEED(encoded);
@@ -85,7 +85,7 @@ int32_t embws_codec_sent(embws_codec *codec, uint64_t length) {
 
 int32_t embws_codec_reply(embws_codec *codec, const embws_io *io, uint32_t *next, void *dst, size_t capacity,
                           size_t *written) {
-    ENTER_WITH(codec);
+    ENTER_OFTEN_WITH(codec);
     IO(io);
     NEED(next);
     BYTES(dst, capacity);

@@ -11,4 +11,11 @@ package main
 // #cgo windows LDFLAGS: -ladvapi32
 import "C"
 
+import "runtime"
+
 func main() {}
+
+// goSchedule lets the scheduler run, for embws_keep_pace.
+//
+//export goSchedule
+func goSchedule() { runtime.Gosched() }

@@ -39,7 +39,7 @@ int32_t embws_session_free(embws_session *session) {
 }
 
 int32_t embws_session_receive(embws_session *session, embws_io *io) {
-    ENTER_WITH(session);
+    ENTER_OFTEN_WITH(session);
     IO(io);
     int32_t status = goSessionReceive((uintptr_t)session, io);
     REFUSE(status == EMBWS_ERR_NO_ROOM && io->capacity == 0, status, NO_EVENTS);
@@ -48,7 +48,7 @@ int32_t embws_session_receive(embws_session *session, embws_io *io) {
 
 int32_t embws_session_next(embws_session *session, embws_io *io, void *memory, size_t memory_length,
                            embws_message *message) {
-    ENTER_WITH(session);
+    ENTER_OFTEN_WITH(session);
     IO(io);
     BYTES(memory, memory_length);
     NEED(message);
@@ -80,7 +80,7 @@ int32_t embws_session_head(embws_session *session, embws_head *head, void *memor
 
 int32_t embws_session_send(embws_session *session, embws_io *io, uint32_t opcode, uint32_t fin, const void *payload,
                            size_t length) {
-    ENTER_WITH(session);
+    ENTER_OFTEN_WITH(session);
     IO(io);
     FRAME_KIND(opcode, fin);
     BYTES(payload, length);

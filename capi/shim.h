@@ -34,6 +34,14 @@ int32_t embws_system_random(void *memory, size_t length);
     ENTER();               \
     REFUSE((uintptr_t)(handle) < 4096 || (uintptr_t)(handle) % 8 != 0, EMBWS_ERR_HANDLE, NO_HANDLE(handle))
 
+/* Called by functions that a thread calls many times a millisecond: see host.c. */
+void embws_keep_pace(void);
+
+/* The same for those. */
+#define ENTER_OFTEN_WITH(handle) \
+    ENTER_WITH(handle);          \
+    embws_keep_pace()
+
 /* Returns what Go has returned. */
 #define LEAVE(status)                                                      \
     do {                                                                   \

@@ -17,6 +17,8 @@ static const struct row {
     ROW(EMBWS_UPGRADE_REQUESTED, "", "an upgrade was requested: accept it, or respond"),
     ROW(EMBWS_PLAIN_REQUEST, "", "a GET without an upgrade: respond"),
     ROW(EMBWS_OPENED, "", "the connection is open: what follows is the codec's"),
+    ROW(EMBWS_BATCH, "", "the messages stand in the list of the batch"),
+    ROW(EMBWS_WRITTEN, "", "the frame stands in io->out, and nothing else waits"),
     ROW(EMBWS_ERR_HANDLE, "", "the handle is NULL, was freed, is of another type, or is none"),
     ROW(EMBWS_ERR_NULL, "", "a pointer is NULL that must not be: embws_error_detail names it"),
     ROW(EMBWS_ERR_LENGTH, "", "a length that no object can have: embws_error_detail names it"),

@@ -31,7 +31,7 @@ func numbersOfHeader(t *testing.T) map[string]int32 {
 	header, err := os.ReadFile("../include/embws.h")
 	require.NoError(t, err)
 	numbers := map[string]int32{}
-	for _, m := range regexp.MustCompile(`(?m)^#define (EMBWS_(?:OK|MORE|OPENED|UPGRADE_REQUESTED|PLAIN_REQUEST|ERR_\w+))\s+\(?(-?\d+)\)?`).
+	for _, m := range regexp.MustCompile(`(?m)^#define (EMBWS_(?:OK|MORE|OPENED|BATCH|WRITTEN|UPGRADE_REQUESTED|PLAIN_REQUEST|ERR_\w+))\s+\(?(-?\d+)\)?`).
 		FindAllStringSubmatch(string(header), -1) {
 		n, err := strconv.Atoi(m[2])
 		require.NoError(t, err)

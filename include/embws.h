@@ -175,6 +175,8 @@ EMBWS_API uint64_t embws_features(void);
 #define EMBWS_UPGRADE_REQUESTED 2 /* a server's handshake: look at the head, then accept or respond */
 #define EMBWS_PLAIN_REQUEST     3 /* a server's handshake: a GET without an upgrade (rule 20); respond */
 #define EMBWS_OPENED            4 /* a handshake: done; what follows is the codec's */
+#define EMBWS_BATCH             5 /* embws_session_receive_batch: take the messages from batch->list */
+#define EMBWS_WRITTEN           6 /* embws_session_send_frame: send what is in io->out, and go on */
 
 /* The call is wrong. embws_error_detail names the argument. */
 #define EMBWS_ERR_HANDLE      (-1) /* the handle is NULL, freed, of another type, or garbage */
@@ -303,7 +305,8 @@ EMBWS_API const char *embws_error_detail(void);
 #define EMBWS_CLOSE        8u
 #define EMBWS_PING         9u
 #define EMBWS_PONG         10u
-#define EMBWS_HANDSHAKE    16u /* a session's event: the peer's handshake head is complete. Never on the wire */
+#define EMBWS_FIN          0x80u /* with an opcode: the first byte of a frame that ends its message */
+#define EMBWS_HANDSHAKE    16u   /* a session's event: the peer's handshake head is complete. Never on the wire */
 
 /* Close codes (RFC 6455 7.4.1 and the IANA registry). */
 #define EMBWS_CLOSE_NORMAL              1000u
@@ -802,6 +805,46 @@ EMBWS_API int32_t embws_session_failure(embws_session *session, embws_failure *f
 EMBWS_API int32_t embws_session_peer_close(embws_session *session, uint16_t *code, void *reason, size_t capacity,
                                            size_t *length);
 EMBWS_API int32_t embws_session_info(embws_session *session, embws_info *info);
+
+/* ---- Session: for interpreters ------------------------------------------------------------------------------- */
+
+/*
+ * Where a language is interpreted, each argument and each result that is looked at takes longer than decoding a frame.
+ * These two do the same as embws_session_receive and embws_session_send with few arguments. What is usual they tell by
+ * their status alone, and nothing else need be looked at.
+ */
+
+/* What embws_session_receive_batch works with. The buffers are yours, and must not overlap. */
+typedef struct embws_batch {
+    uint32_t struct_size;
+    uint32_t longest;     /* in: bytes of the longest message to be written to the list; 0: any. A long one is better
+                           * taken from where it lies in batch->in, for the list is a copy */
+    embws_io *io;         /* in: for all results but the usual one */
+    void *in;             /* in: where the input is unmasked */
+    size_t in_capacity;   /* in: its size */
+    void *list;           /* in: where the messages are written */
+    size_t list_capacity; /* in: its size. Each message takes its length and 5 bytes, and the list 5 bytes */
+} embws_batch;
+
+/* Takes `length` bytes that have arrived: those at `data`, which are copied to batch->in and so not changed, or those
+ * in batch->in if data is NULL. The rest is embws_session_receive with batch->io, whose `in` and `in_length` are set.
+ *
+ * EMBWS_BATCH: the connection is open, all was eaten, nothing is to be sent, and what was found is whole messages. They
+ * are in batch->list, in order, as a list in the format of Python's `marshal` (all versions since 0 read it): a '[',
+ * their number in four bytes, the low one first; then for each an 's' for binary data or a 'u' for text, its length in
+ * four bytes, and its bytes. marshal.loads() makes all the objects at once.
+ *
+ * Any other status is that of embws_session_receive, and *batch->io has all that it tells: also where the list has no
+ * room for them. Errors: those of embws_session_receive, and EMBWS_ERR_LENGTH if length is more than
+ * batch->in_capacity. */
+EMBWS_API int32_t embws_session_receive_batch(embws_session *session, const embws_batch *batch, const void *data,
+                                              uint32_t length);
+
+/* Sends as embws_session_send does: `first` is the opcode, with EMBWS_FIN for fin = 1: the first byte of the frame (RFC
+ * 6455 5.2). EMBWS_WRITTEN: the whole frame is in the io->out_length bytes of io->out, nothing else waits, and the
+ * connection is open. Any other status is that of embws_session_send. */
+EMBWS_API int32_t embws_session_send_frame(embws_session *session, embws_io *io, uint32_t first, const void *payload,
+                                           uint32_t length);
 
 /* ---- Handshakes for a codec --------------------------------------------------------------------------------- */
 

@@ -128,6 +128,20 @@ static void session_receive(void) {
     CHECK(io.found == 1 && events[0].length == 300);
 }
 
+static void session_batch(void) {
+    embws_batch batch;
+    EMBWS_INIT(&io);
+    io.out = wire, io.out_capacity = sizeof wire, io.events = events, io.capacity = 64;
+    EXPECT(EMBWS_WRITTEN, embws_session_send_frame(client_session, &io, EMBWS_FIN | EMBWS_TEXT, payload, 300));
+    wire_length = io.out_length;
+    EMBWS_INIT(&batch);
+    io.out = back, io.out_capacity = sizeof back;
+    batch.io = &io;
+    batch.in = wire, batch.in_capacity = sizeof wire;
+    batch.list = memory, batch.list_capacity = sizeof memory;
+    EXPECT(EMBWS_BATCH, embws_session_receive_batch(server_session, &batch, NULL, (uint32_t)wire_length));
+}
+
 static void session_next(void) {
     embws_message message;
     session_send(server_session);
@@ -178,14 +192,21 @@ static void wrong_handle(void) {
 static const struct row {
     const char *name;
     void (*call)(void);
-} rows[] = {
-    {"encode, client", encode_client},      {"encode, server", encode_server},
-    {"encode, refused", encode_refused},    {"encode_header, encode_payload, sent", encode_header},
-    {"encode_batch", encode_batch},         {"decode and reply", decode_reply}, /* of what encode_batch has left */
-    {"decode, byte by byte", decode_bytes}, {"decode, a violation", decode_failed},
-    {"the closing handshake", close_path},  {"session send, receive", session_receive},
-    {"session next", session_next},         {"session ping, pong, flush, send_header, sent", session_ping},
-    {"session, refused", session_refused},  {"wrong handles", wrong_handle}};
+} rows[] = {{"encode, client", encode_client},
+            {"encode, server", encode_server},
+            {"encode, refused", encode_refused},
+            {"encode_header, encode_payload, sent", encode_header},
+            {"encode_batch", encode_batch},
+            {"decode and reply", decode_reply}, /* of what encode_batch has left */
+            {"decode, byte by byte", decode_bytes},
+            {"decode, a violation", decode_failed},
+            {"the closing handshake", close_path},
+            {"session send, receive", session_receive},
+            {"session batch, send_frame", session_batch},
+            {"session next", session_next},
+            {"session ping, pong, flush, send_header, sent", session_ping},
+            {"session, refused", session_refused},
+            {"wrong handles", wrong_handle}};
 
 int main(void) {
     alarm(200);

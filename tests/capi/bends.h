@@ -75,6 +75,12 @@ static const struct bend {
      "body_length"},
     {RESPONSE, AT(embws_response, close), 2, NULL, 0, EMBWS_ERR_VALUE, "close"},
     FIELD_BENDS(RESPONSE, embws_response),
+    {BATCH, AT(embws_batch, io), 0, NULL, 0, EMBWS_ERR_NULL, "io"},
+    {BATCH, AT(embws_batch, in), 0, NULL, 0, EMBWS_ERR_NULL, "in"},
+    {BATCH, AT(embws_batch, in_capacity), SIZE_MAX, NULL, 0, EMBWS_ERR_LENGTH, "in_capacity"},
+    {BATCH, AT(embws_batch, in_capacity), 0, NULL, 0, EMBWS_ERR_LENGTH, "length"},
+    {BATCH, AT(embws_batch, list), 0, NULL, 0, EMBWS_ERR_NULL, "list"},
+    {BATCH, AT(embws_batch, list_capacity), SIZE_MAX, NULL, 0, EMBWS_ERR_LENGTH, "list_capacity"},
 };
 
 #endif

@@ -92,6 +92,7 @@ static struct arguments {
     embws_message message;
     embws_response response;
     embws_frame frame;
+    embws_batch batch;
     uint8_t in[8], out[512];
     size_t size, count;
     uint16_t code;
@@ -110,6 +111,9 @@ static void fill_arguments(void) {
     EMBWS_INIT(&a.response);
     a.response.status = 404;
     a.frame = (embws_frame){a.in, sizeof a.in, EMBWS_BINARY, 1};
+    EMBWS_INIT(&a.batch);
+    a.batch.io = &a.io;
+    a.batch.in = a.in, a.batch.in_capacity = sizeof a.in;
     a.next = 0;
     memcpy(&before, &a, sizeof a);
 }
@@ -157,6 +161,8 @@ static void session_is_refused(void) {
     FORKED(embws_session_failure(session, &a.failure));
     FORKED(embws_session_peer_close(session, &a.code, a.out, sizeof a.out, &a.size));
     FORKED(embws_session_info(session, &a.info));
+    FORKED(embws_session_receive_batch(session, &a.batch, a.in, sizeof a.in));
+    FORKED(embws_session_send_frame(session, &a.io, 0x81, a.in, sizeof a.in));
     FORKED(embws_session_free(session));
 }
 

@@ -22,6 +22,7 @@ typedef enum kind {
     OPTION, /* the same, or NULL */
     IO,     /* an embws_io */
     BYTES,  /* a pointer; the next argument is how many bytes it points to */
+    SHORT,  /* the same, with an uint32_t for the length */
     FRAMES, /* the same with embws_frame */
     LENGTH, /* of the argument before */
     KEY,    /* four bytes that are read */
@@ -45,7 +46,8 @@ typedef enum shape {
     RESPONSE,
     FAILURE,
     INFO,
-    HEAD
+    HEAD,
+    BATCH
 } shape;
 
 enum { MOST_ARGUMENTS = 8, VALUES = MOST_ARGUMENTS + 1 /* so that each has one behind it */ };
@@ -106,6 +108,8 @@ CALL(embws_session_end, P(0))
 CALL(embws_session_failure, P(0), P(1))
 CALL(embws_session_peer_close, P(0), P(1), P(2), S(3), P(4))
 CALL(embws_session_info, P(0), P(1))
+CALL(embws_session_receive_batch, P(0), P(1), P(2), U(3))
+CALL(embws_session_send_frame, P(0), P(1), U(2), P(3), U(4))
 
 CALL(embws_server_handshake_new, P(0), P(1))
 CALL(embws_server_handshake_free, P(0))
@@ -211,6 +215,8 @@ static const function functions[] = {
     F(embws_session_failure, {A_SESSION, A_FAILURE}),
     F(embws_session_peer_close, {A_SESSION, A_PEER_CLOSE}),
     F(embws_session_info, {A_SESSION, A_INFO}),
+    F(embws_session_receive_batch, {A_SESSION, A_STRUCT("batch", BATCH, embws_batch), A_MAYBE("data", uint64_t), A_NUMBER}),
+    F(embws_session_send_frame, {A_SESSION, A_IO, {"first", OPCODE, ANY, 0}, {"payload", SHORT, ANY, 64}, {"length", LENGTH, ANY, 0}}),
 
     F(embws_server_handshake_new, {A_OUT("handshake", void *), A_LIMITS("limits")}),
     F(embws_server_handshake_free, {A_SERVER}),

@@ -79,6 +79,15 @@ MEMBER(embws_failure, header_length, 22, 1);
 MEMBER(embws_failure, header, 23, 14);
 MEMBER(embws_failure, reserved, 37, 11);
 
+SIZE(embws_batch, 48);
+MEMBER(embws_batch, struct_size, 0, 4);
+MEMBER(embws_batch, longest, 4, 4);
+MEMBER(embws_batch, io, 8, 8);
+MEMBER(embws_batch, in, 16, 8);
+MEMBER(embws_batch, in_capacity, 24, 8);
+MEMBER(embws_batch, list, 32, 8);
+MEMBER(embws_batch, list_capacity, 40, 8);
+
 SIZE(embws_info, 32);
 MEMBER(embws_info, struct_size, 0, 4);
 MEMBER(embws_info, role, 4, 4);

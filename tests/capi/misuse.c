@@ -56,6 +56,18 @@ static void *make_handle(shape type) {
     return client;
 }
 
+static embws_io *make_io(void) {
+    embws_io *io = (void *)memory(sizeof *io, 0xC7);
+    EMBWS_INIT(io);
+    io->in = memory(64, 0), io->in_length = 64;
+    io->events = (void *)memory(4 * sizeof *io->events, 0xC7), io->capacity = 4;
+    io->out = memory(64, 0xC7), io->out_capacity = 64;
+    io->room = memory(64, 0xC7), io->room_length = 64;
+    io->eaten = io->out_length = io->taken = 0x77; /* none of them may change */
+    io->state = io->more = io->control_length = 0x77;
+    return io;
+}
+
 /* Right values for all arguments. */
 static void prepare(const function *f, value *a) {
     guard_count = 0;
@@ -67,6 +79,7 @@ static void prepare(const function *f, value *a) {
             case OUT:
             case MAYBE: a[i].p = memory(arg->size, arg->size == sizeof(uint32_t) ? 0 : 0xC7); break; /* *next is 0 */
             case KEY: a[i].p = memory(arg->size, 0x11); break;
+            case SHORT:
             case BYTES: a[i].p = memory(arg->size, 'b'), a[i + 1].n = arg->size; break;
             case FRAMES: {
                 embws_frame *frames = (void *)memory(2 * sizeof *frames, 0);
@@ -89,20 +102,16 @@ static void prepare(const function *f, value *a) {
                     ((embws_request *)a[i].p)->target = embws_span_of("/");
                 }
                 if (arg->shape == RESPONSE) ((embws_response *)a[i].p)->status = 403;
+                if (arg->shape == BATCH) {
+                    embws_batch *batch = a[i].p;
+                    batch->io = make_io();
+                    batch->in = memory(64, 0xC7), batch->in_capacity = 64; /* as `data` is, which is copied there */
+                    batch->io->in = batch->in, batch->io->in_length = 1;
+                    batch->list = memory(64, 0xC7), batch->list_capacity = 64;
+                }
                 break;
             }
-            case IO: {
-                embws_io *io = (void *)memory(sizeof *io, 0xC7);
-                EMBWS_INIT(io);
-                io->in = memory(64, 0), io->in_length = 64;
-                io->events = (void *)memory(4 * sizeof *io->events, 0xC7), io->capacity = 4;
-                io->out = memory(64, 0xC7), io->out_capacity = 64;
-                io->room = memory(64, 0xC7), io->room_length = 64;
-                io->eaten = io->out_length = io->taken = 0x77; /* none of them may change */
-                io->state = io->more = io->control_length = 0x77;
-                a[i].p = io;
-                break;
-            }
+            case IO: a[i].p = make_io(); break;
             case ROLE: a[i].n = EMBWS_SERVER; break;
             case OPCODE: a[i].n = EMBWS_TEXT; break;
             case FIN: a[i].n = 1; break;
@@ -296,7 +305,8 @@ static void empty(const function *f, const value *a) {
         memcpy(b, a, sizeof b);
         for (int i = 0; i < MOST_ARGUMENTS; i++) {
             kind what = f->arguments[i].kind;
-            if ((what == BYTES || what == FRAMES) && i + 1 < VALUES) b[i].p = pointers[k], b[i + 1].n = 0;
+            if ((what == BYTES || what == SHORT || what == FRAMES) && i + 1 < VALUES)
+                b[i].p = pointers[k], b[i + 1].n = 0;
             if (what == OPTION || what == MAYBE) b[i].p = NULL;
             if (what == IO) {
                 embws_io *io = b[i].p;
@@ -327,6 +337,7 @@ static void misuse(const function *f) {
             case OPTION: wrong_struct_size(f, a, a[i].p, arg->name); break;
             case IO: refused_with(f, a, i, null, EMBWS_ERR_NULL, arg->name, "NULL"), wrong_io(f, a, i); break;
             case BYTES: wrong_bytes(f, a, i); break;
+            case SHORT: refused_with(f, a, i, (value){NULL, 0}, EMBWS_ERR_NULL, arg->name, "NULL"); break;
             case FRAMES: wrong_bytes(f, a, i), wrong_frames(f, a, i); break;
             case ROLE:
             case OPCODE:

@@ -181,7 +181,8 @@ def test_what_the_package_uses_is_as_large_as_the_header_says(tmp_path: pathlib.
 
 def test_the_statuses_are_those_of_the_header() -> None:
     header = (pathlib.Path(__file__).resolve().parents[2] / "include" / "embws.h").read_text()
-    numbers = {name: int(number) for name, number in re.findall(r"#define EMBWS_(\w+)\s+\(?(-?\d+)u?\)?", header)}
+    found = re.findall(r"#define EMBWS_(\w+)\s+\(?(-?(?:0x)?[\dA-F]+)u?\)?", header)
+    numbers = {name: int(number, 0) for name, number in found}
     missing = {"FIRST_VIOLATION", "OLDEST", "EVENT_SIZE"}
     for name, value in vars(_library).items():
         if name.isupper() and isinstance(value, int) and not name.startswith("_") and name not in missing:

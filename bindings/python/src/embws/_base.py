@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import ctypes
 import enum
+import marshal
 from ctypes import byref, c_char_p, c_size_t, c_void_p
-from typing import Any, Callable, List, NoReturn, Optional, Union
+from typing import Any, Callable, Final, List, NoReturn, Optional, Union
 
 from . import _library as abi
-from ._library import EVENT, lib
-from ._received import WHOLE, Received
+from ._library import EVENT, FIN, lib
+from ._received import Message, Received
 from ._scratch import (
     COMMON,
     CONTROL_AT,
@@ -18,6 +19,7 @@ from ._scratch import (
     INPUT,
     INPUT_AT,
     ONE_AND_OPEN,
+    OUT_LENGTH,
     OUT_SIZE,
     RESULTS,
     RESULTS_AT,
@@ -57,7 +59,12 @@ MOST_BODY = 16 * 1024
 LARGE = 16 * 1024
 
 _receive = lib.embws_session_receive
+_receive_batch = lib.embws_session_receive_batch
 _send = lib.embws_session_send
+_send_frame = lib.embws_session_send_frame
+_BATCH: Final = abi.BATCH
+_WRITTEN: Final = abi.WRITTEN
+_loads = marshal.loads
 _unpack_results = RESULTS.unpack_from
 _unpack_common = COMMON.unpack_from
 _pack_input = INPUT.pack_into
@@ -130,19 +137,26 @@ class Protocol(Received):
         A violation of the peer does not raise here but where the events are taken, behind those that came before it.
         What comes before accept() or reject() is kept: do not read on until you have called one of them.
         """
-        scratch = local.scratch
-        if type(data) is bytes and len(data) <= IN_SIZE:
-            n = len(data)
-            scratch.in_view[:n] = data
-            self._feed(scratch, n)
+        if type(data) is bytes and (n := len(data)) <= IN_SIZE and not self._blocked:
+            scratch = local.scratch
+            status = _receive_batch(self._argument, scratch.batch_address, data, n)
+            if status == _BATCH:
+                self._pending.append(_loads(scratch.list_view))
+            else:
+                self._take_all(scratch, n, status)
             return
         if not isinstance(data, (bytes, bytearray, memoryview)):
             raise TypeError(f"data must be bytes-like, not {type(data).__name__}")
-        view = memoryview(data).cast("B")
-        for at in range(0, len(view), IN_SIZE):
-            piece = view[at : at + IN_SIZE]
+        self._feed_all(memoryview(data).cast("B"))
+
+    def _feed_all(self, data: memoryview) -> None:
+        """Takes any number of bytes."""
+        scratch = local.scratch
+        for at in range(0, len(data), IN_SIZE):
+            piece = data[at : at + IN_SIZE]
             scratch.in_view[: len(piece)] = piece
-            self._feed(scratch, len(piece))
+            if (found := self._feed(scratch, len(piece))) is not None:
+                self._pending.append(found)
 
     def get_buffer(self, sizehint: int = -1) -> memoryview:
         """Memory to receive into, without a copy: then call buffer_updated(), on the same thread, before anything else
@@ -155,24 +169,37 @@ class Protocol(Received):
             raise TypeError(f"nbytes must be int, not {type(nbytes).__name__}")
         if not 0 <= nbytes <= IN_SIZE:
             raise ValueError(f"nbytes is {nbytes}; get_buffer() has {IN_SIZE} bytes")
-        self._feed(local.scratch, nbytes)
+        if (found := self._feed(local.scratch, nbytes)) is not None:
+            self._pending.append(found)
 
-    def _feed(self, scratch: Scratch, n: int) -> None:
-        """Takes the first n bytes of the scratch memory."""
-        if self._held or self._eof or self._failure is not None:
-            self._hold(scratch.in_view[:n])
+    def _feed(self, scratch: Scratch, n: int) -> Optional[List[Message]]:
+        """Takes the first n bytes of the scratch memory. If they are whole messages and nothing else, those are returned
+        and all is done. Else what was found is pending."""
+        if self._blocked:
+            if self._held or self._eof or self._failure is not None:
+                self._hold(scratch.in_view[:n])
+                return None
+            self._blocked = False
+        status = _receive_batch(self._argument, scratch.batch_address, None, n)
+        if status == _BATCH:
+            return _loads(scratch.list_view)  # type: ignore[no-any-return]
+        self._take_all(scratch, n, status)
+        return None
+
+    def _take_all(self, scratch: Scratch, n: int, status: int) -> None:
+        """Takes the results of a call with n bytes, and goes on until all of them were looked at."""
+        if n == 0:
             return
-        at = 0
+        if status == abi.OK:
+            eaten, out_length, where, rest, start, length, kind, flags = _unpack_common(scratch.io_view, RESULTS_AT)
+            if where == ONE_AND_OPEN and rest == 0 and kind < 3 and eaten == n and out_length == 0:
+                # A piece of a message, or a long one.
+                self._pending.append((scratch.in_view[start : start + length].tobytes(), kind, flags, 0))
+                return
+        at = self._take(scratch, 0, n, status)
         while at < n:
             _pack_input(scratch.io_view, INPUT_AT, scratch.in_address + at, n - at)
-            status = _receive(self._argument, scratch.io_address)
-            eaten, out_length, where, rest, start, length, kind, flags = _unpack_common(scratch.io_view, RESULTS_AT)
-            if where == ONE_AND_OPEN and rest == 0 and kind < 3 and eaten == n and not (status or out_length or at):
-                # The common case: a message, or a piece of one.
-                payload = scratch.in_view[start : start + length].tobytes()
-                self._pending.append((payload, kind == 1) if flags == WHOLE else (payload, kind, flags, 0))
-                return
-            at = self._take(scratch, at, n, status)
+            at = self._take(scratch, at, n, _receive(self._argument, scratch.io_address))
 
     def _take(self, scratch: Scratch, at: int, n: int, status: int) -> int:
         """Takes the results of a call with the input from ``at`` to ``n``; returns where to go on, or n."""
@@ -196,7 +223,7 @@ class Protocol(Received):
         if at < n and 0 < found < EVENTS and control == 0 and not self._opening(found):
             # A Close, or a violation: see Received. (With a control frame that was kept, it can also be that the memory
             # for one more is needed.)
-            self._held = bytearray(scratch.in_view[at:n])
+            self._held, self._blocked = bytearray(scratch.in_view[at:n]), True
             return n
         if eaten == 0 and found == 0:
             raise InternalError("the library made no progress")
@@ -204,7 +231,7 @@ class Protocol(Received):
 
     def _opening(self, found: int) -> bool:
         """Whether the last thing that was found is a handshake's head: frames follow it at once."""
-        return found == 1 and len(self._pending[-1]) == 1
+        return found == 1 and type(self._pending[-1]) is tuple and len(self._pending[-1]) == 1
 
     def _hold(self, data: memoryview) -> None:
         """Keeps what cannot be looked at yet, or drops what nobody will look at."""
@@ -222,11 +249,7 @@ class Protocol(Received):
         if not self._held or self._state == State.CONNECTING:
             return False
         held, self._held = self._held, b""
-        view, scratch = memoryview(held), local.scratch
-        for at in range(0, len(view), IN_SIZE):
-            piece = view[at : at + IN_SIZE]
-            scratch.in_view[: len(piece)] = piece
-            self._feed(scratch, len(piece))
+        self._feed_all(memoryview(held))
         return True
 
     def _found(self, scratch: Scratch, at: int, eaten: int, found: int, control: int) -> None:
@@ -258,6 +281,7 @@ class Protocol(Received):
 
     def _failed(self, status: int, rest: bytes) -> None:
         """Notes why nothing more can be received."""
+        self._blocked = True
         if status == abi.ERR_STATE and self._state == State.CONNECTING:
             self._held = bytearray(rest)  # accept() or reject() is awaited
             return
@@ -310,7 +334,7 @@ class Protocol(Received):
         status = lib.embws_session_end(self._handle)
         if -20 < status < 0:
             abi.refuse(status)
-        self._eof = True
+        self._eof = self._blocked = True
         if self._failure is None and status == abi.ERR_HANDSHAKE_CUT_SHORT:
             self._failure = InvalidHandshake(abi.message(status), 38, "RFC 6455 4.1")
         if not self._peer_code:
@@ -324,7 +348,7 @@ class Protocol(Received):
         """Sends a text message, or the next part of one: ``fin`` says that it ends here."""
         if not isinstance(text, str):
             raise TypeError(f"text must be str, not {type(text).__name__}; for bytes there is send_binary()")
-        self._send(abi.TEXT, fin, text.encode())
+        self._send(abi.TEXT, fin, str.encode(text))
 
     def send_binary(self, data: BytesLike, fin: bool = True) -> None:
         """Sends a binary message, or the next part of one."""
@@ -346,10 +370,15 @@ class Protocol(Received):
         if n > LARGE and (n > OUT_SIZE - 14 or not self._client):
             self._send_large(scratch, opcode, fin, payload)
             return
-        if fin is not True and fin is not False:
+        if fin is True:
+            opcode |= FIN
+        elif fin is not False:
             raise TypeError(f"fin must be bool, not {type(fin).__name__}")
-        status = _send(self._argument, scratch.io_address, opcode, fin, payload, n)
-        self._sent(scratch, status)
+        status = _send_frame(self._argument, scratch.io_address, opcode, payload, n)
+        if status == _WRITTEN:
+            self._out.append(scratch.out[: scratch.sizes[OUT_LENGTH]])
+        else:
+            self._sent(scratch, status)
 
     def _sent(self, scratch: Scratch, status: int) -> None:
         """Takes what a sending call has written, and raises what it refused."""

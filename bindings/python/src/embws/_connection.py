@@ -188,7 +188,7 @@ def received_pongs(protocol: Protocol) -> List[bytes]:
     # This looks into the protocol object, for messages() has no place for Pongs, and events() no whole messages.
     found: List[bytes] = []
     for record in protocol._pending:
-        if len(record) < 3:
+        if type(record) is list or len(record) < 3:
             continue
         if len(record) == 4:
             if record[1] == abi.PONG:

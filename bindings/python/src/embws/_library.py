@@ -28,7 +28,7 @@ ABI_VERSION = 0  # EMBWS_ABI_VERSION
 OLDEST = 100  # the oldest EMBWS_VERSION_NUMBER that has all that is used here
 
 # Statuses (embws.h).
-OK, MORE = 0, 1
+OK, MORE, BATCH, WRITTEN = 0, 1, 5, 6
 ERR_INTERNAL, ERR_FORKED = -6, -7
 ERR_NO_ROOM, ERR_OPCODE_SEND, ERR_MESSAGE_OPEN, ERR_NO_MESSAGE, ERR_FRAME_OPEN = -20, -21, -22, -23, -24
 ERR_CONTROL_SIZE, ERR_CODE_SEND, ERR_REASON_SEND, ERR_TEXT_SEND = -25, -26, -27, -28
@@ -38,6 +38,7 @@ ERR_STATUS, ERR_HANDSHAKE_CUT_SHORT, ERR_NO_CLOSE = -1290, -1380, -1840
 FIRST_VIOLATION = -1000
 
 # Roles, opcodes, states, flags.
+FIN = 0x80
 SERVER, CLIENT = 1, 2
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG, HANDSHAKE = 0, 1, 2, 8, 9, 10, 16
 FRAME_START, FRAME_END, MESSAGE_START, MESSAGE_END, KEPT = 1, 2, 4, 8, 32
@@ -115,6 +116,18 @@ EVENT_SIZE = 24
 EVENT = struct.Struct("=QQIBBH")
 
 
+class Batch(ctypes.Structure):
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("longest", c_uint32),
+        ("io", c_void_p),
+        ("in_", c_void_p),
+        ("in_capacity", c_size_t),
+        ("list", c_void_p),
+        ("list_capacity", c_size_t),
+    ]
+
+
 class Failure(ctypes.Structure):
     _fields_ = [
         ("struct_size", c_uint32),
@@ -189,6 +202,19 @@ class HTTPRequest(ctypes.Structure):
     ]
 
 
+class _Fast(ctypes._CFuncPtr):  # type: ignore[misc, name-defined]
+    """A function that is called often. It has no argtypes: ctypes takes pointers that were made before, and bytes, as they
+    are, and an int as a C int; nothing else must get there. And no restype: an int without further questions."""
+
+    _flags_ = ctypes._FUNCFLAG_CDECL | ctypes._FUNCFLAG_PYTHONAPI  # type: ignore[attr-defined]
+
+
+_FAST = (
+    "embws_session_receive",
+    "embws_session_receive_batch",
+    "embws_session_flush",
+    "embws_session_send_frame",
+)
 _IO = POINTER(IO)
 _PROTOTYPES: List[Tuple[str, Any, List[Any]]] = [
     ("embws_abi_version", c_uint32, []),
@@ -206,9 +232,6 @@ _PROTOTYPES: List[Tuple[str, Any, List[Any]]] = [
     ),
     ("embws_session_open", c_int32, [POINTER(c_void_p), c_uint32, POINTER(Options)]),
     ("embws_session_free", c_int32, [c_void_p]),
-    # These are called often, with arguments that were made before: without argtypes, ctypes does not convert them.
-    ("embws_session_receive", c_int32, None),  # type: ignore[list-item]
-    ("embws_session_flush", c_int32, None),  # type: ignore[list-item]
     ("embws_session_send", c_int32, [c_void_p, c_void_p, c_uint32, c_uint32, c_char_p, c_size_t]),
     ("embws_session_send_header", c_int32, [c_void_p, c_void_p, c_uint32, c_uint32, c_uint64]),
     ("embws_session_sent", c_int32, [c_void_p, c_void_p, c_uint64]),
@@ -268,8 +291,9 @@ def _load() -> Any:
             for name, result, arguments in _PROTOTYPES:
                 function = getattr(library, name)
                 function.restype = result
-                if arguments is not None:
-                    function.argtypes = arguments
+                function.argtypes = arguments
+            for name in _FAST:
+                setattr(library, name, _Fast((name, library)))
         except AttributeError as error:
             tried.append(f"{where}: {path}: {error}")
             continue

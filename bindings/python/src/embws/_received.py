@@ -3,40 +3,31 @@
 from __future__ import annotations
 
 import io
-import struct
 from collections import deque
-from typing import Any, Deque, Iterator, List, Optional, Union
+from operator import length_hint
+from typing import Any, Deque, Iterator, Optional, Union
 
 from . import _library as abi
 from ._library import EVENT
 from .events import Close, Data, Event, Ping, Pong
 from .exceptions import Violation
 
-__all__ = ["WHOLE", "Received"]
+__all__ = ["Message", "Received"]
 
-WHOLE = 79  #: the flags of a whole message in one frame
+#: Text, or binary data.
+Message = Union[str, bytes]
+
 _iterate_events = EVENT.iter_unpack
-_iterate_places = struct.Struct("=Q8xI4x").iter_unpack  # start and length, of an embws_event
 _new_data: Any = tuple.__new__  # a NamedTuple is made faster so than by its own __new__
-
-
-def _kind_of_all(events: bytes) -> int:
-    """TEXT or BINARY, if all of the events are whole messages of that kind in one frame; else 0."""
-    n = len(events) // abi.EVENT_SIZE
-    if events[21 :: abi.EVENT_SIZE].count(WHOLE) == n:
-        kind = events[20]
-        if kind < 3 and events[20 :: abi.EVENT_SIZE].count(kind) == n:
-            return kind
-    return 0
 
 
 class Received:
     """The receiving end of a protocol object, as its user sees it."""
 
-    __slots__ = ("_failure", "_held", "_left", "_parts", "_pending", "_skip")
+    __slots__ = ("_blocked", "_failure", "_held", "_left", "_parts", "_pending", "_skip")
 
     def __init__(self) -> None:
-        # What was received, in one of four forms: (event,) of a Request or Response; (payload, text) of a whole message;
+        # What was received, in one of four forms: a list of whole messages; (event,) of a Request or Response;
         # (payload, kind, flags, code) of a piece or a control frame; (bytes, events, control) of a call that found several.
         self._pending: Deque[Any] = deque()
         # What an iterator still has that was given out, and may have been left early.
@@ -45,6 +36,8 @@ class Received:
         # events before it to be taken, because behind it none of them can be answered.
         self._held: Union[bytes, bytearray] = b""
         self._failure: Optional[Violation] = None
+        # Set with each of these two and at the end of the transport, and reset when something is received without any.
+        self._blocked = False
         self._parts: Optional[io.BytesIO] = None  # of a message that messages() puts together
         self._skip = False  # a message of which events() has given a part
 
@@ -67,16 +60,15 @@ class Received:
         further call; data_to_send() has the Close that tells the peer.
         """
         pending = self._pending
-        if len(pending) == 1 and self._failure is None and not self._held and not self._left.__length_hint__():
-            record = pending.popleft()
-            if len(record) == 2:
-                payload, text = record
-                self._left = left = iter((_new_data(Data, (payload.decode() if text else payload, text, True, True)),))
-                return left
-            if len(record) == 3 and _kind_of_all(record[1]):
-                self._left = left = iter(self._batch_of_events(*record))
-                return left
-            pending.append(record)
+        if len(pending) == 1 and type(pending[0]) is list and not self._blocked and not length_hint(self._left):
+            messages = pending.popleft()
+            if len(messages) == 1:
+                message = messages[0]
+                left = iter((_new_data(Data, (message, type(message) is str, True, True)),))
+            else:
+                left = iter([_new_data(Data, (message, type(message) is str, True, True)) for message in messages])
+            self._left = left
+            return left
         return self._events()
 
     def _events(self) -> Iterator[Event]:
@@ -89,31 +81,23 @@ class Received:
                     continue
                 break
             record = pending.popleft()
-            if len(record) == 1:
+            if type(record) is list:
+                self._left = iter(record)
+            elif len(record) == 1:
                 yield record[0]
-            elif len(record) == 2:
-                payload, text = record
-                yield Data(payload.decode() if text else payload, text, True, True)
             elif len(record) == 4:
                 yield self._event(*record)
             else:
-                self._left = iter(self._batch_of_events(*record))
+                self._unfold(*record)
         self._fail()
 
-    def _batch_of_events(self, blob: bytes, events: bytes, control: bytes) -> List[Event]:
-        """The events of one call, which lie in ``blob``."""
-        kind = _kind_of_all(events)
-        new = _new_data
-        if kind == abi.BINARY:
-            return [new(Data, (blob[at : at + n], False, True, True)) for at, n in _iterate_places(events)]
-        if kind == abi.TEXT:
-            return [new(Data, (blob[at : at + n].decode(), True, True, True)) for at, n in _iterate_places(events)]
-        # Pieces of messages: each is made when it is taken, because what messages() does with the rest depends on it.
+    def _unfold(self, blob: bytes, events: bytes, control: bytes) -> None:
+        """Puts the events of one call, which lie in ``blob``, one by one before what else is pending: each is made when it
+        is taken, because what messages() does with the rest depends on it."""
         self._pending.extendleft(
             (control if flags & abi.KEPT else blob[at : at + n], kind, flags, code)
             for at, _, n, kind, flags, code in reversed(list(_iterate_events(events)))
         )
-        return []
 
     def _event(self, payload: bytes, kind: int, flags: int, code: int) -> Event:
         if kind == abi.TEXT or kind == abi.BINARY:
@@ -129,7 +113,7 @@ class Received:
 
     # -- Messages -------------------------------------------------------------------------------------------------
 
-    def messages(self) -> Iterator[Union[str, bytes]]:
+    def messages(self) -> Iterator[Message]:
         """Gives the whole messages that were received: text as str, binary data as bytes. What is not of a message is
         passed over; a Close shows in ``state`` and ``close_code``. Each is given once, and a violation is raised, as by
         events().
@@ -137,19 +121,13 @@ class Received:
         Of a message that events() has begun to give, the rest is passed over.
         """
         pending = self._pending
-        if len(pending) == 1 and self._failure is None and not self._held and not self._left.__length_hint__():
-            record = pending.popleft()
-            if len(record) == 2:
-                payload, text = record
-                self._left = left = iter((payload.decode() if text else payload,))
-                return left
-            if len(record) == 3 and _kind_of_all(record[1]):
-                self._left = left = iter(self._batch_of_messages(*record))
-                return left
-            pending.append(record)
+        if len(pending) == 1 and type(pending[0]) is list and not self._blocked and not length_hint(self._left):
+            whole: Iterator[Message] = iter(pending.popleft())
+            self._left = whole
+            return whole
         return self._messages()
 
-    def _messages(self) -> Iterator[Union[str, bytes]]:
+    def _messages(self) -> Iterator[Message]:
         pending = self._pending
         while True:
             for item in self._left:
@@ -162,31 +140,17 @@ class Received:
                     continue
                 break
             record = pending.popleft()
-            if len(record) == 2:
-                payload, text = record
-                yield payload.decode() if text else payload
+            if type(record) is list:
+                self._left = iter(record)
             elif len(record) == 3:
-                self._left = iter(self._batch_of_messages(*record))
+                self._unfold(*record)
             elif len(record) == 4:
                 payload, kind, flags, _ = record
                 if kind < 3 and (message := self._assemble(payload, kind, flags)) is not None:
                     yield message
         self._fail()
 
-    def _batch_of_messages(self, blob: bytes, events: bytes, control: bytes) -> List[Union[str, bytes]]:
-        """The whole messages of one call."""
-        kind = _kind_of_all(events)
-        if kind == abi.BINARY:
-            return [blob[at : at + n] for at, n in _iterate_places(events)]
-        if kind == abi.TEXT:
-            return [blob[at : at + n].decode() for at, n in _iterate_places(events)]
-        self._pending.extendleft(
-            (control if flags & abi.KEPT else blob[at : at + n], kind, flags, code)
-            for at, _, n, kind, flags, code in reversed(list(_iterate_events(events)))
-        )
-        return []
-
-    def _assemble(self, payload: bytes, kind: int, flags: int) -> Union[str, bytes, None]:
+    def _assemble(self, payload: bytes, kind: int, flags: int) -> Optional[Message]:
         """Puts a message together, in one buffer that becomes the message: BytesIO gives it away without a copy."""
         if flags & 15 == 15:
             self._skip = False
@@ -203,7 +167,7 @@ class Received:
         whole, self._parts = parts.getvalue(), None
         return whole.decode() if kind == abi.TEXT else whole
 
-    def _assemble_data(self, data: Data) -> Union[str, bytes, None]:
+    def _assemble_data(self, data: Data) -> Optional[Message]:
         """The same for an event that was made, and not taken."""
         if data.whole:
             return data.data

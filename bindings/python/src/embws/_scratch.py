@@ -7,51 +7,75 @@ between two calls of a protocol object, but for the bytes that get_buffer() has 
 from __future__ import annotations
 
 import ctypes
+import mmap
 import struct
 import threading
 from ctypes import addressof, byref, sizeof
+from typing import Any
 
-from ._library import EVENT_SIZE, IO
+from ._library import EVENT_SIZE, IO, Batch
 
 IN_SIZE = 128 * 1024
 OUT_SIZE = 3 * IN_SIZE  # so that the Pongs for any input fit: a client's take three times as much as empty Pings
 EVENTS = 1024
+#: The longest message that comes in a batch: longer ones are copied once, and not twice.
+LONGEST = 8 * 1024
+LIST_SIZE = IN_SIZE + 5 * EVENTS + 5
+PAGE = mmap.PAGESIZE
+#: How memory is not shared with a child of os.fork().
+PRIVATE: Any = {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS} if hasattr(mmap, "MAP_ANONYMOUS") else {}
 
 
 class Scratch:
     """An embws_io, with the memory that it tells of."""
 
     __slots__ = (
-        "block",
+        "batch",
+        "batch_address",
         "events_view",
         "in_address",
-        "in_memory",
         "in_view",
         "io",
         "io_address",
         "io_view",
+        "list_view",
         "out",
         "out_view",
+        "sizes",
     )
 
     def __init__(self) -> None:
-        # The events stand right behind the embws_io, so that what a call has found is read at once.
-        self.block = ctypes.create_string_buffer(sizeof(IO) + EVENT_SIZE * EVENTS)
-        self.io_view = memoryview(self.block).cast("B")
-        self.io = IO.from_buffer(self.block)
-        self.io.struct_size = sizeof(IO)
+        # Pages of it that were never written to cost no memory. The events stand right behind the embws_io, so that what
+        # a call has found is read at once.
+        sizes = sizeof(IO) + EVENT_SIZE * EVENTS, IN_SIZE, OUT_SIZE, LIST_SIZE
+        starts = [sum(-(-size // PAGE) * PAGE for size in sizes[:i]) for i in range(len(sizes))]
+        memory = mmap.mmap(-1, starts[-1] + sizes[-1], **PRIVATE)
+        block, self.in_view, out, self.list_view = (
+            memoryview(memory)[start : start + size] for start, size in zip(starts, sizes, strict=True)
+        )
+        self.io_view = block
+        self.io = IO.from_buffer(memory)
         self.io_address = byref(self.io)  # made once: ctypes takes it as it is
-        self.in_memory = ctypes.create_string_buffer(IN_SIZE)
-        self.in_view = memoryview(self.in_memory).cast("B")
-        self.in_address = addressof(self.in_memory)
-        self.out = ctypes.create_string_buffer(OUT_SIZE)
-        self.out_view = memoryview(self.out).cast("B")
-        self.events_view = self.io_view[sizeof(IO) :]
-        self.io.events = addressof(self.io) + sizeof(IO)
-        self.io.capacity = EVENTS
+        address = addressof(self.io)
+        self.in_address = address + starts[1]
+        self.out_view = out
+        self.out: Any = (ctypes.c_char * OUT_SIZE).from_buffer(memory, starts[2])
+        self.events_view = block[sizeof(IO) :]
+        self.sizes = block[: sizeof(IO)].cast("P")  # out_length is self.sizes[OUT_LENGTH]
+        self.io.struct_size = sizeof(IO)
+        self.io.events, self.io.capacity = address + sizeof(IO), EVENTS
         self.io.in_ = self.in_address
-        self.io.out = addressof(self.out)
-        self.io.out_capacity = OUT_SIZE
+        self.io.out, self.io.out_capacity = address + starts[2], OUT_SIZE
+        self.batch = Batch(
+            struct_size=sizeof(Batch),
+            longest=LONGEST,
+            io=address,
+            in_=self.in_address,
+            in_capacity=IN_SIZE,
+            list=address + starts[3],
+            list_capacity=LIST_SIZE,
+        )
+        self.batch_address = byref(self.batch)
 
 
 # Where the results stand in an embws_io, read at once: eaten, out_length, taken, found, state, more, peer_code, sent_code,
@@ -62,6 +86,7 @@ RESULTS_AT = IO.eaten.offset
 INPUT = struct.Struct("@PN")
 INPUT_AT = IO.in_.offset
 CONTROL_AT = IO.control.offset
+OUT_LENGTH = IO.out_length.offset // struct.calcsize("P")
 
 # What the common case needs, a message in an open connection, in as few numbers as possible: eaten, out_length, found and
 # state as one, more with both codes as one, and of the first event start, length, kind, flags.

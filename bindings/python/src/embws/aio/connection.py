@@ -23,6 +23,7 @@ from typing import (
     overload,
 )
 
+from .. import _library as abi
 from .._connection import (
     HOLD_SECONDS,
     INTERNAL_ERROR,
@@ -39,6 +40,7 @@ from .._connection import (
     take_messages,
     water_marks,
 )
+from .._scratch import local
 from ..exceptions import ConnectionClosed, ConnectionClosedOK, StateError
 from ..http import Request, Response
 from ..protocol import BytesLike, Protocol, State
@@ -96,10 +98,11 @@ class Connection(asyncio.BufferedProtocol):
         # Receiving
         self._messages: Deque[Message] = collections.deque()
         self._receiver: Optional[asyncio.Future[None]] = None  # who waits in recv()
-        self._reading_paused = False
+        # Reading is paused while either of these is set.
+        self._full = False  # there are too many messages in the queue, or a request is not answered yet
+        self._deaf = False  # the peer does not read the answers to its Pings
         self._dropping = False  # what is received after close(), and nobody takes
         self._unread = 0  # bytes of answers since writing was paused
-        self._unread_paused = False  # reading is paused because of them
         self._held: Held = b""  # what the protocol object gets when the messages before it were answered
         self._held_timer: Optional[asyncio.TimerHandle] = None
         self._left = 0  # messages that the last wake-up has left in the queue
@@ -185,8 +188,8 @@ class Connection(asyncio.BufferedProtocol):
         if not self._messages:
             await self._wait_for_message()
         message = self._messages.popleft()
-        if self._reading_paused and len(self._messages) <= self._low:
-            self._resume_reading()
+        if self._full and len(self._messages) <= self._low:
+            self._read_on()
         return message if decode is None else converted(message, decode)
 
     def __aiter__(self) -> "Connection":
@@ -201,8 +204,8 @@ class Connection(asyncio.BufferedProtocol):
             except ConnectionClosedOK:
                 raise StopAsyncIteration from None
         message = self._messages.popleft()
-        if self._reading_paused and len(self._messages) <= self._low:
-            self._resume_reading()
+        if self._full and len(self._messages) <= self._low:
+            self._read_on()
         return message
 
     def _concurrent(self) -> StateError:
@@ -220,7 +223,7 @@ class Connection(asyncio.BufferedProtocol):
                 raise self._closed()
             if self._deferred:
                 self._flush()
-            self._receiver = self.loop.create_future()
+            self._receiver = asyncio.Future(loop=self.loop)
             try:
                 await self._receiver
             finally:
@@ -232,7 +235,7 @@ class Connection(asyncio.BufferedProtocol):
             receiver.set_result(None)
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        return self.protocol.get_buffer(sizehint)
+        return local.scratch.in_view  # as that of the protocol object
 
     def buffer_updated(self, nbytes: int) -> None:
         if self._ended:
@@ -243,10 +246,22 @@ class Connection(asyncio.BufferedProtocol):
             if len(self._held) > SMALL:
                 self._release()
             return
-        protocol.buffer_updated(nbytes)
-        if self.response is None and not self._handshake():
+        found = protocol._feed(local.scratch, nbytes)
+        if found is None or protocol._pending or self.response is None:
+            if found is not None:
+                protocol._pending.append(found)
+            if self.response is not None or self._handshake():
+                self._deliver()
             return
-        self._deliver()
+        # What is usual: messages, and nothing to be sent or said.
+        messages = self._messages
+        before = len(messages)
+        messages.extend(found)
+        if len(messages) > self._high or self._dropping:
+            self._overflow(before)
+        receiver = self._receiver
+        if receiver is not None and not receiver.done():
+            receiver.set_result(None)
 
     def _handshake(self) -> bool:
         """Goes on with the handshake; says whether the connection is open now."""
@@ -259,16 +274,10 @@ class Connection(asyncio.BufferedProtocol):
             self._acknowledge(received_pongs(protocol))
         before = len(messages)
         held = take_messages(protocol, messages)
-        found = len(messages)
-        if found > before:
-            if found > self._high and not self._reading_paused:
+        if len(messages) > before:
+            if len(messages) > self._high or self._dropping:
                 self._overflow(before)
-            receiver = self._receiver
-            if receiver is not None and not receiver.done():
-                receiver.set_result(None)
-        if self._dropping:
-            while len(messages) > before:
-                messages.pop()
+            self._wake_receiver()
         buffers = protocol.buffers_to_send()
         if buffers:
             self._write(buffers)
@@ -299,26 +308,37 @@ class Connection(asyncio.BufferedProtocol):
 
     def _overflow(self, before: int) -> None:
         """There is more in the queue than there should be."""
+        messages = self._messages
         if self._open:
-            self.transport.pause_reading()
-            self._reading_paused = True
+            self._pause_reading()
+            self._full = True
         elif self._receiver is None and before >= self._left > self._high:
             # close() was called, and nobody takes messages any more: the peer's Close must still be found.
             # From here on all are dropped: what is received has no gap.
             self._dropping = True
-        self._left = len(self._messages)
+        if self._dropping:
+            while len(messages) > before:
+                messages.pop()
+        self._left = len(messages)
 
     def _answered_unread(self, answers: List[BytesLike]) -> None:
         """The peer is sent answers, to Pings, and does not read: after some of them, neither do we. (Not as soon as writing
         is paused: two ends that send at the same time must both go on reading.)"""
         self._unread += sum(map(len, answers))
-        if self._unread > SMALL and not self._reading_paused:
-            self.transport.pause_reading()
-            self._reading_paused = self._unread_paused = True
+        if self._unread > SMALL:
+            self._pause_reading()
+            self._deaf = True
 
-    def _resume_reading(self) -> None:
-        self._unread_paused = False
-        self._reading_paused = False
+    def _pause_reading(self) -> None:
+        if not (self._full or self._deaf):
+            self.transport.pause_reading()
+
+    def _read_on(self, hear: bool = False) -> None:
+        """The queue has room again: reading goes on, unless the peer does not read (``hear``: whether it does or not)."""
+        self._full = False
+        if self._deaf and not hear:
+            return
+        self._deaf = False
         if not self._lost.done():
             self.transport.resume_reading()
 
@@ -340,25 +360,25 @@ class Connection(asyncio.BufferedProtocol):
             await asyncio.shield(self._fragmented)
         if not self._open:
             await self._refuse()
-        kind = type(message)
-        if kind is str and text is None:
-            self.protocol.send_text(message)  # type: ignore[arg-type]
-        elif kind is bytes and text is None:
-            self.protocol.send_binary(message)  # type: ignore[arg-type]
+        protocol = self.protocol
+        if type(message) is bytes and text is None:
+            protocol._send(abi.BINARY, True, message)  # what send_binary() does with bytes
+        elif type(message) is str and text is None:
+            protocol.send_text(message)
         elif isinstance(message, (str, bytes, bytearray, memoryview)):
-            queue_message(self.protocol, cast(Union[str, BytesLike], message), text)
+            queue_message(protocol, cast(Union[str, BytesLike], message), text)
         else:
             await self._send_fragments(message, text)
             return
         # As long as there are messages to be answered the answers are collected: one write for all.
         if self._messages:
-            self._deferred += len(message)  # type: ignore[arg-type]
+            self._deferred += len(message)
             if self._deferred < SMALL and not self._writing_paused:
                 if self._flush_handle is None:
                     self._flush_handle = self.loop.call_soon(self._flush_later)
                 return
-        buffers = self.protocol.buffers_to_send()
         self._deferred = 0
+        buffers = protocol.buffers_to_send()
         if len(buffers) == 1:
             self.transport.write(buffers[0])
         else:
@@ -438,8 +458,10 @@ class Connection(asyncio.BufferedProtocol):
     def resume_writing(self) -> None:
         self._writing_paused = False
         self._unread = 0
-        if self._unread_paused and len(self._messages) <= self._high:
-            self._resume_reading()
+        if self._deaf:
+            self._deaf = False
+            if not self._full and not self._lost.done():
+                self.transport.resume_reading()
         for drainer in self._drainers:
             if not drainer.done():
                 drainer.set_result(None)
@@ -515,7 +537,7 @@ class Connection(asyncio.BufferedProtocol):
         if self._alive_pong is None or self.ping_timeout is None:
             self._alive_pong = self._ping(None)
             self._keep_alive_in(self.ping_interval or 0.0 if self.ping_timeout is None else self.ping_timeout)
-        elif self._reading_paused and not self._unread_paused:  # the Pong may lie behind messages that nobody has taken
+        elif self._full and not self._deaf:  # the Pong may lie behind messages that nobody has taken
             self._keep_alive_in(self.ping_timeout)
         else:
             self._start_closing(INTERNAL_ERROR, "keepalive ping timeout")
@@ -560,8 +582,8 @@ class Connection(asyncio.BufferedProtocol):
         self._open = False
         self._flush()
         self._left = len(self._messages)
-        if self._reading_paused:
-            self._resume_reading()
+        if self._full or self._deaf:
+            self._read_on(hear=True)
         self._start_close_timer()
         self._release()
 
@@ -576,8 +598,8 @@ class Connection(asyncio.BufferedProtocol):
         self._ended = True
         self._open = False
         self._wake_receiver()
-        if self._reading_paused:
-            self._resume_reading()  # or the end of the stream would not be seen
+        if self._full or self._deaf:
+            self._read_on(hear=True)  # or the end of the stream would not be seen
         if self._lost.done():
             return
         self._start_close_timer()

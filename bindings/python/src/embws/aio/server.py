@@ -6,7 +6,7 @@ import asyncio
 import inspect
 import logging
 import socket
-from typing import Any, Awaitable, Callable, Generator, Iterable, Optional, Sequence, Set, Type, Union
+from typing import Any, Awaitable, Callable, Generator, Iterable, Optional, Sequence, Set, Type, Union, cast
 
 from .._connection import (
     GOING_AWAY,
@@ -23,7 +23,7 @@ from .._connection import (
     seconds,
     software_field,
 )
-from ..exceptions import ConnectionClosedOK, Violation
+from ..exceptions import ConnectionClosed, ConnectionClosedOK, Violation
 from ..http import Request, Response
 from ..protocol import ServerProtocol, State
 from .connection import Connection, Logger
@@ -99,8 +99,8 @@ class ServerConnection(Connection):
         if event is not None:
             assert isinstance(event, Request)
             self.request = event
-            self.transport.pause_reading()  # what follows is for later, and is not to pile up until then
-            self._reading_paused = True
+            self._pause_reading()  # what follows is for later, and is not to pile up until then
+            self._full = True
             self._task = self.loop.create_task(self._run(event))
             self.server._tasks.add(self._task)
             self._task.add_done_callback(self.server._tasks.discard)
@@ -109,7 +109,7 @@ class ServerConnection(Connection):
     async def _run(self, request: Request) -> None:
         """The life of the connection from the request on."""
         response = await self._respond(request)
-        self._resume_reading()
+        self._read_on()
         if self._lost.done():
             return
         if self.protocol.close_expected():  # the client has gone in the meantime
@@ -140,8 +140,9 @@ class ServerConnection(Connection):
         self._deliver()  # what has come behind the request
         try:
             await terms.handler(self)
-        except ConnectionClosedOK:
-            pass
+        except ConnectionClosed as error:
+            if not isinstance(error, ConnectionClosedOK):
+                self.logger.info("connection closed: %s", error)
         except asyncio.CancelledError:  # ours, or of something that the handler awaited
             self._start_closing(INTERNAL_ERROR)
             raise
@@ -166,6 +167,12 @@ class ServerConnection(Connection):
             if terms.process_response is not None:
                 response = await _result(terms.process_response(self, request, response), source) or response
             return response
+        except asyncio.CancelledError:
+            if self._lost.done() or cast("asyncio.Task[None]", asyncio.current_task()).cancelling():
+                raise
+            # Not this task was cancelled, but something that it awaited: the client is there still.
+            self.logger.error("%s was cancelled", source, exc_info=True)
+            return failed_response()
         except Exception:
             self.logger.error("%s failed", source, exc_info=True)
             return failed_response()
