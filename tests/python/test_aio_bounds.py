@@ -85,21 +85,23 @@ def test_a_peer_that_pings_and_does_not_read_is_not_read_from() -> None:
 
 def test_send_waits_also_while_messages_are_queued() -> None:
     async def main() -> None:
-        peak = 0
+        served: "asyncio.Future[ServerConnection]" = asyncio.get_running_loop().create_future()
 
         async def handler(connection: ServerConnection) -> None:
-            nonlocal peak
+            served.set_result(connection)
             async for _ in connection:
                 await connection.send(bytes(60_000))
-                peak = max(peak, connection.transport.get_write_buffer_size())
                 await asyncio.sleep(0)
 
         async with raw_client(handler, write_limit=2**15) as (reader, writer, _):
             writer.write(REQUEST)
             await reader.readuntil(b"\r\n\r\n")
             writer.write(frame(BINARY, b"x") * 3000)
-            await asyncio.sleep(1)
-        assert 0 < peak < 1 << 20
+            transport, peak = (await served).transport, 0
+            for _round in range(200):
+                peak = max(peak, transport.get_write_buffer_size())
+                await asyncio.sleep(0.005)
+        assert 2**15 < peak < 1 << 20
 
     asyncio.run(asyncio.wait_for(main(), SECONDS))
 

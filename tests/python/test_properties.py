@@ -207,7 +207,7 @@ def test_any_head_is_a_request_or_a_refusal_or_unfinished(data: bytes, where: Li
             protocol.receive_data(piece)
             try:
                 found += list(protocol.events())
-            except embws.HandshakeError as error:
+            except embws.InvalidHandshake as error:
                 failure = (error.rule, error.offset, str(error))
         sent = protocol.data_to_send()
         assert bool(failure) == sent.startswith(b"HTTP/1.1 4") or sent.startswith(b"HTTP/1.1 505")
@@ -226,7 +226,7 @@ def test_any_answer_is_a_response_or_a_failure_or_unfinished(data: bytes, where:
                 client.receive_data(piece)
                 try:
                     assert list(client.events()) == []
-                except embws.HandshakeError as error:
+                except embws.InvalidHandshake as error:
                     failure = (error.rule, error.offset, str(error))
             results.append(failure)
     assert results[0] == results[1] and results[2] == results[3]

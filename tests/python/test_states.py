@@ -444,7 +444,7 @@ def test_what_arrives_after_the_end_is_dropped(make: Make) -> None:
         protocol.buffer_updated(4)
         try:
             assert list(protocol.events()) == []
-        except (embws.ProtocolError, embws.HandshakeError) as error:
+        except (embws.ProtocolError, embws.InvalidHandshake) as error:
             assert first in (None, error)
             first = error
     assert (protocol.failure is not None) == (first is not None)
@@ -583,5 +583,5 @@ def test_a_client_that_has_gone_cannot_be_accepted() -> None:
     protocol.receive_eof()
     with pytest.raises(embws.ConnectionClosed):
         protocol.accept()
-    with pytest.raises(embws.HandshakeError):
+    with pytest.raises(embws.InvalidHandshake):
         list(protocol.events())

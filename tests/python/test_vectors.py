@@ -425,7 +425,7 @@ def play_request(case: Case, cuts: List[int], way: Callable[[embws.Protocol, byt
                 for one in head.answers:
                     assert not sent
                     sent = answer(protocol, one)
-        except (embws.HandshakeError, embws.ProtocolError) as error:
+        except (embws.InvalidHandshake, embws.ProtocolError) as error:
             failure = error
             assert before is None or failure is before, "a failure stays"
         sent += protocol.data_to_send()
@@ -470,7 +470,7 @@ def play_response(case: Case, cuts: List[int], way: Callable[[embws.Protocol, by
                     response = event
                 else:
                     found.append(event)
-        except (embws.HandshakeError, embws.ProtocolError) as error:
+        except (embws.InvalidHandshake, embws.ProtocolError) as error:
             failure = error
             assert before is None or failure is before, "a failure stays"
     assert merged(seen(event) for event in found) == merged(wanted(event) for event in head.events)

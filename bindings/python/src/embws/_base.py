@@ -9,8 +9,9 @@ from ctypes import byref, c_char_p, c_size_t, c_void_p
 from typing import Any, Callable, Final, List, NoReturn, Optional, Union
 
 from . import _library as abi
+from ._arguments import bytes_like, text_or_bytes, utf8, view_of, wrong_type
 from ._library import EVENT, FIN, lib
-from ._received import Message, Received
+from ._received import Message, Payload, Received
 from ._scratch import (
     COMMON,
     CONTROL_AT,
@@ -26,6 +27,7 @@ from ._scratch import (
     Scratch,
     local,
 )
+from .events import Close
 from .exceptions import (
     ConnectionClosed,
     ConnectionClosedError,
@@ -71,13 +73,6 @@ _pack_input = INPUT.pack_into
 _unpack_event = EVENT.unpack_from
 
 
-def bytes_like(value: Any, name: str) -> bytes:
-    """A caller's bytes, or a TypeError that names the argument."""
-    if isinstance(value, (bytes, bytearray, memoryview)):
-        return bytes(value)
-    raise TypeError(f"{name} must be bytes-like, not {type(value).__name__}")
-
-
 class Protocol(Received):
     """What both ends have in common: all but the handshake.
 
@@ -93,8 +88,10 @@ class Protocol(Received):
         "_max_size",
         "_out",
         "_peer_code",
+        "_peer_first",
         "_reason",
         "_sent_code",
+        "_sent_reason",
         "_state",
         "subprotocol",
     )
@@ -108,7 +105,8 @@ class Protocol(Received):
         self._out: List[BytesLike] = []
         self._state = int(State.CONNECTING)
         self._peer_code = self._sent_code = 0
-        self._reason = ""
+        self._reason = self._sent_reason = ""
+        self._peer_first = False
         self._eof = False
         self._client = False
         self._max_size = max_size
@@ -132,10 +130,13 @@ class Protocol(Received):
     # -- Receiving ------------------------------------------------------------------------------------------------
 
     def receive_data(self, data: BytesLike) -> None:
-        """Takes bytes that have arrived, any number of them. What they hold is given by events() or messages().
+        """Takes bytes that have arrived, any number of them. What they hold is given by events(), messages() or views(). The
+        bytes are copied: ``data`` is not changed, and not needed any more.
 
         A violation of the peer does not raise here but where the events are taken, behind those that came before it.
         What comes before accept() or reject() is kept: do not read on until you have called one of them.
+
+        Raises TypeError, StateError after receive_eof(), and ForkError in the child of a fork.
         """
         if type(data) is bytes and (n := len(data)) <= IN_SIZE and not self._blocked:
             scratch = local.scratch
@@ -145,9 +146,32 @@ class Protocol(Received):
             else:
                 self._take_all(scratch, n, status)
             return
-        if not isinstance(data, (bytes, bytearray, memoryview)):
-            raise TypeError(f"data must be bytes-like, not {type(data).__name__}")
-        self._feed_all(memoryview(data).cast("B"))
+        self._feed_all(view_of(data, "data"))
+
+    def receive_in_place(self, buffer: Union[bytearray, memoryview]) -> None:
+        """Takes bytes that have arrived in memory of yours, all of ``buffer``, and unmasks them there, without a copy.
+
+        views() gives the payloads where they lie, so leave the memory alone as long as you use those, and until events()
+        or messages(), which copy, have given what they hold. That pays for large payloads; for short ones receive_data()
+        is faster. Raises as that does, and TypeError if ``buffer`` cannot be written to, or is not in a row.
+        """
+        try:
+            view = memoryview(buffer)
+        except TypeError:
+            wrong_type(buffer, "buffer", "a bytearray, or a memoryview of memory that can be written to")
+        if view.readonly or not view.c_contiguous:
+            raise TypeError("buffer must be memory that can be written to, in a row; receive_data() takes any")
+        view, scratch = view.cast("B"), local.scratch
+        n = len(view)
+        if n == 0:
+            return
+        if self._blocked and (self._held or self._eof or self._failure is not None):
+            self._hold(view)
+            return
+        address, at = ctypes.addressof(ctypes.c_char.from_buffer(view)), 0
+        while at < n:
+            _pack_input(scratch.io_view, INPUT_AT, address + at, n - at)
+            at = self._take(scratch, view, at, n, _receive(self._argument, scratch.io_address))
 
     def _feed_all(self, data: memoryview) -> None:
         """Takes any number of bytes."""
@@ -159,12 +183,12 @@ class Protocol(Received):
                 self._pending.append(found)
 
     def get_buffer(self, sizehint: int = -1) -> memoryview:
-        """Memory to receive into, without a copy: then call buffer_updated(), on the same thread, before anything else
-        is received there. (That is what asyncio.BufferedProtocol does.)"""
+        """Memory to receive into, 128 KiB whatever the hint, without a copy: then call buffer_updated(), on the same thread,
+        before anything else is received there. It belongs to the thread. (That is what asyncio.BufferedProtocol does.)"""
         return local.scratch.in_view
 
     def buffer_updated(self, nbytes: int) -> None:
-        """Takes the first ``nbytes`` bytes of get_buffer()."""
+        """Takes the first ``nbytes`` bytes of get_buffer(). Raises as receive_data() does, and ValueError."""
         if type(nbytes) is not int:
             raise TypeError(f"nbytes must be int, not {type(nbytes).__name__}")
         if not 0 <= nbytes <= IN_SIZE:
@@ -196,20 +220,20 @@ class Protocol(Received):
                 # A piece of a message, or a long one.
                 self._pending.append((scratch.in_view[start : start + length].tobytes(), kind, flags, 0))
                 return
-        at = self._take(scratch, 0, n, status)
+        at = self._take(scratch, scratch.in_view, 0, n, status)
         while at < n:
             _pack_input(scratch.io_view, INPUT_AT, scratch.in_address + at, n - at)
-            at = self._take(scratch, at, n, _receive(self._argument, scratch.io_address))
+            at = self._take(scratch, scratch.in_view, at, n, _receive(self._argument, scratch.io_address))
 
-    def _take(self, scratch: Scratch, at: int, n: int, status: int) -> int:
-        """Takes the results of a call with the input from ``at`` to ``n``; returns where to go on, or n."""
+    def _take(self, scratch: Scratch, memory: memoryview, at: int, n: int, status: int) -> int:
+        """Takes the results of a call with the input from ``at`` to ``n`` in ``memory``; returns where to go on, or n."""
         if -20 < status < 0:
             abi.refuse(status)
         eaten, out_length, _, found, state, more, peer_code, sent_code, control = _unpack_results(
             scratch.io_view, RESULTS_AT
         )
         if found:
-            self._found(scratch, at, eaten, found, control)
+            self._found(scratch, memory, at, eaten, found, control)
         if out_length:
             self._out.append(scratch.out_view[:out_length].tobytes())
         if more:
@@ -218,12 +242,12 @@ class Protocol(Received):
         if state != self._state or peer_code or sent_code:
             self._moved(state, peer_code, sent_code)
         if status:
-            self._failed(status, scratch.in_view[at:n].tobytes())
+            self._failed(status, memory[at:n].tobytes())
             return n
         if at < n and 0 < found < EVENTS and control == 0 and not self._opening(found):
             # A Close, or a violation: see Received. (With a control frame that was kept, it can also be that the memory
             # for one more is needed.)
-            self._held, self._blocked = bytearray(scratch.in_view[at:n]), True
+            self._held, self._blocked = bytearray(memory[at:n]), True
             return n
         if eaten == 0 and found == 0:
             raise InternalError("the library made no progress")
@@ -252,12 +276,13 @@ class Protocol(Received):
         self._feed_all(memoryview(held))
         return True
 
-    def _found(self, scratch: Scratch, at: int, eaten: int, found: int, control: int) -> None:
-        """Notes the events of a call: as bytes, for the scratch memory belongs to the next call."""
+    def _found(self, scratch: Scratch, memory: memoryview, at: int, eaten: int, found: int, control: int) -> None:
+        """Notes the events of a call. What lies in scratch memory is copied, for that belongs to the next call."""
         kept = scratch.io_view[CONTROL_AT : CONTROL_AT + control].tobytes()
         if found > 1:
             events = scratch.events_view[: found * abi.EVENT_SIZE].tobytes()
-            self._pending.append((scratch.in_view[at : at + eaten].tobytes(), events, kept))
+            blob = memory[at : at + eaten]
+            self._pending.append((blob.tobytes() if memory is scratch.in_view else blob, events, kept))
             return
         start, _, length, kind, flags, code = _unpack_event(scratch.events_view)
         if kind == abi.HANDSHAKE:
@@ -265,19 +290,23 @@ class Protocol(Received):
             self._pending.append((self._handshake_done(),))
             return
         start += at
-        payload = kept if flags & abi.KEPT else scratch.in_view[start : start + length].tobytes()
+        payload: Payload = kept
+        if not flags & abi.KEPT:
+            view = memory[start : start + length]
+            payload = view.tobytes() if memory is scratch.in_view else view
         self._pending.append((payload, kind, flags, code))
 
     def _moved(self, state: int, peer_code: int, sent_code: int) -> None:
         """Notes where the connection stands."""
         if not self._eof:
             self._state = state if state > 2 else int(State.CONNECTING)
-        self._sent_code = sent_code
         if peer_code and not self._peer_code:
+            self._peer_first = not self._sent_code
             self._peer_code = peer_code
             code, reason, length = ctypes.c_uint16(), ctypes.create_string_buffer(128), c_size_t()
             if lib.embws_session_peer_close(self._handle, byref(code), reason, 128, byref(length)) == abi.OK:
                 self._reason = reason.raw[: length.value].decode()
+        self._sent_code = sent_code
 
     def _failed(self, status: int, rest: bytes) -> None:
         """Notes why nothing more can be received."""
@@ -300,7 +329,7 @@ class Protocol(Received):
 
     @property
     def opened(self) -> bool:
-        """Whether the opening handshake was completed, or done elsewhere."""
+        """Whether the opening handshake was completed, or done elsewhere: events() gives frames from then on."""
         raise NotImplementedError
 
     def _refusal(self, rest: bytes, of: abi.Failure) -> Violation:
@@ -345,13 +374,22 @@ class Protocol(Received):
     # -- Sending --------------------------------------------------------------------------------------------------
 
     def send_text(self, text: str, fin: bool = True) -> None:
-        """Sends a text message, or the next part of one: ``fin`` says that it ends here."""
+        """Sends a text message, as UTF-8, or the next part of one: ``fin`` says that it ends here.
+
+        The frame is in data_to_send(); a client's is masked. Raises TypeError; ValueError for a surrogate; StateError before
+        the handshake is done, or while a message of the other kind is unfinished; ConnectionClosed after either Close.
+        """
         if not isinstance(text, str):
             raise TypeError(f"text must be str, not {type(text).__name__}; for bytes there is send_binary()")
-        self._send(abi.TEXT, fin, str.encode(text))
+        try:
+            payload = str.encode(text)
+        except UnicodeEncodeError:
+            payload = utf8(text, "text")  # which tells better what is wrong
+        self._send(abi.TEXT, fin, payload)
 
     def send_binary(self, data: BytesLike, fin: bool = True) -> None:
-        """Sends a binary message, or the next part of one."""
+        """Sends a binary message, or the next part of one, as send_text() does. A server's payload of more than 16 KiB of
+        bytes is not copied: buffers_to_send() gives it as it is."""
         if type(data) is not bytes:
             if isinstance(data, str):
                 raise TypeError("data must be bytes-like, not str; for str there is send_text()")
@@ -359,7 +397,8 @@ class Protocol(Received):
         self._send(abi.BINARY, fin, data)
 
     def send_continuation(self, data: BytesLike, fin: bool = True) -> None:
-        """Sends the next part of the message that is open, of either kind: text as UTF-8."""
+        """Sends the next part of the message that is open, of either kind: of text it is UTF-8, which may be cut anywhere.
+        Raises as send_text() does, and StateError if no message is open."""
         self._send(abi.CONTINUATION, fin, bytes_like(data, "data"))
 
     def _send(self, opcode: int, fin: bool, payload: bytes) -> None:
@@ -414,42 +453,39 @@ class Protocol(Received):
             at += piece
 
     def ping(self, data: Union[BytesLike, str] = b"") -> None:
-        """Sends a Ping of up to 125 bytes. The peer's answer is a Pong with the same bytes."""
+        """Sends a Ping of up to 125 bytes (RFC 6455 5.5.2), str as UTF-8. The peer's answer is a Pong with the same bytes.
+        Raises TypeError, ValueError, StateError before the handshake is done, ConnectionClosed after either Close."""
         self._control(lib.embws_session_ping, data)
 
     def pong(self, data: Union[BytesLike, str] = b"") -> None:
-        """Sends a Pong that was not asked for, or the answer to a Ping with ``manual_pong``."""
+        """Sends a Pong that was not asked for, or the answer to a Ping with ``manual_pong``. Raises as ping() does."""
         self._control(lib.embws_session_pong, data)
 
     def _control(self, call: Callable[..., int], data: Union[BytesLike, str]) -> None:
-        if isinstance(data, str):
-            payload = data.encode()
-        elif isinstance(data, (bytes, bytearray, memoryview)):
-            payload = bytes(data)
-        else:
-            raise TypeError(f"data must be str or bytes-like, not {type(data).__name__}")
+        payload = text_or_bytes(data, "data")
         if self._eof:
             raise self._closed_exception()
         scratch = local.scratch
         self._sent(scratch, call(self._argument, scratch.io_address, payload, len(payload)))
 
     def close(self, code: Optional[int] = 1000, reason: str = "") -> None:
-        """Sends a Close, with no code if that is None. Then nothing more can be sent; messages still come until the
-        peer's Close. A reason of more than 123 bytes of UTF-8 is cut at the end of a character. A second Close is
-        none, nor is one after the end: nothing happens."""
+        """Sends a Close (RFC 6455 5.5.1), with no code if that is None. Then nothing more can be sent; messages still come
+        until the peer's Close. A reason of more than 123 bytes of UTF-8 is cut at the end of a character. A second Close is
+        none, nor is one after the end: nothing happens. Raises TypeError; ValueError for a code that must not be sent, or
+        a reason without one; StateError before the handshake is done."""
         if code is not None and (isinstance(code, bool) or not isinstance(code, int)):
             raise TypeError(f"code must be int or None, not {type(code).__name__}")
         if code is not None and not 0 < code < 65536:
             raise ValueError(f"code is {code}; a close code is 1000-1003, 1007-1014 or 3000-4999")
-        if not isinstance(reason, str):
-            raise TypeError(f"reason must be str, not {type(reason).__name__}")
-        text = reason.encode()
+        text = utf8(reason, "reason")
         if self._eof:
             return
         scratch = local.scratch
         status = lib.embws_session_close(self._argument, scratch.io_address, code or 0, text, len(text))
         if status in (abi.ERR_CLOSE_SENT, abi.ERR_FAILED) or status == abi.ERR_STATE and self._state >= State.CLOSING:
             status = abi.OK
+        elif status == abi.OK:
+            self._sent_reason = text[:123].decode(errors="ignore")
         self._sent(scratch, status)
 
     def fail(self, code: int = 1011, reason: str = "") -> None:
@@ -512,9 +548,11 @@ class Protocol(Received):
         return self._state >= State.CLOSED or self._eof
 
     def _closed_exception(self) -> ConnectionClosed:
-        code = self._peer_code or 1006
-        ok = code in (1000, 1001, 1005)
-        error = (ConnectionClosedOK if ok else ConnectionClosedError)(code, self._reason, self._sent_code or None)
+        received = Close(self._peer_code, self._reason) if self._peer_code not in (0, 1006) else None
+        sent = Close(self._sent_code, self._sent_reason) if self._sent_code else None
+        ok = received is not None and received.code in (1000, 1001, 1005)
+        first = self._peer_first if received is not None and sent is not None else None
+        error = (ConnectionClosedOK if ok else ConnectionClosedError)(received, sent, first)
         error.__cause__ = self._failure
         return error
 

@@ -22,8 +22,9 @@ from typing import (
 )
 
 from . import _library as abi
+from ._arguments import function, items, text_or_bytes, utf8, wrong_type
 from ._library import EVENT
-from .exceptions import HandshakeError, Violation
+from .exceptions import InvalidHandshake, NegotiationError, Violation
 from .http import Headers, Request, Response
 from .protocol import BytesLike, Protocol, ServerProtocol
 
@@ -63,8 +64,10 @@ class _Default(str):
 SOFTWARE: str = _Default("Python/X.Y embws/X.Y.Z")
 
 
-def software_field(value: Optional[str]) -> Optional[str]:
+def software_field(value: Optional[str], name: str) -> Optional[str]:
     """The value of a software field that an argument asks for; None for no field."""
+    if value is not None and not isinstance(value, str):
+        wrong_type(value, name, "str or None")
     return software() if value is SOFTWARE else value
 
 
@@ -137,16 +140,24 @@ def queue_message(protocol: Protocol, message: Union[str, BytesLike], text: Opti
     """Has the protocol send a message, or the first part of one. ``text`` overrides what the type of it says."""
     if isinstance(message, str):
         if text is False:
-            protocol.send_binary(message.encode(), fin)
+            protocol.send_binary(utf8(message, "message"), fin)
         else:
             protocol.send_text(message, fin)
     elif isinstance(message, (bytes, bytearray, memoryview)):
         if text:
-            protocol.send_text(bytes(message).decode(), fin)
+            protocol.send_text(decoded(message), fin)
         else:
             protocol.send_binary(message, fin)
     else:
         raise TypeError(f"message must be str, bytes-like or an iterable of one of these, not {type(message).__name__}")
+
+
+def decoded(message: BytesLike) -> str:
+    """The text that bytes are, which are to be sent as such."""
+    try:
+        return str(message, "utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"message is no UTF-8, which text=True asks for: {error}") from None
 
 
 class Fragments:
@@ -165,7 +176,7 @@ class Fragments:
             self.begun = True
             return
         if self._is_str and isinstance(part, str):
-            self._protocol.send_continuation(part.encode(), fin=False)
+            self._protocol.send_continuation(utf8(part, "message"), fin=False)
         elif not self._is_str and isinstance(part, (bytes, bytearray, memoryview)):
             self._protocol.send_continuation(part, fin=False)
         else:
@@ -232,7 +243,9 @@ class Pings(Generic[Waiter]):
             while (chosen := random.getrandbits(32).to_bytes(4, "big")) in self._pending:
                 pass
             return chosen
-        payload = data.encode() if isinstance(data, str) else bytes(data)
+        payload = text_or_bytes(data, "data")
+        if len(payload) > 125:
+            raise ValueError(f"data has {len(payload)} bytes; a Ping has at most 125 (RFC 6455 5.5)")
         if payload in self._pending:
             raise ValueError(f"data is {payload!r}, which is the payload of a Ping that has no Pong yet; take another")
         return payload
@@ -292,12 +305,17 @@ class Negotiation:
         subprotocols: Optional[Sequence[str]],
         select_subprotocol: Optional[Callable[[Any, Sequence[str]], Optional[str]]],
     ) -> None:
-        if isinstance(subprotocols, str):
-            raise TypeError("subprotocols must be a sequence of str, not str")
-        if isinstance(origins, str):
-            raise TypeError("origins must be a sequence of str, patterns and None, not str")
-        self._origins, self._subprotocols = origins, tuple(subprotocols or ())
-        self._select = select_subprotocol
+        names = items(subprotocols, "subprotocols", "str", lambda name: isinstance(name, str))
+        self._origins = origins and items(
+            origins,
+            "origins",
+            "str, patterns and None",
+            lambda origin: origin is None or isinstance(origin, (str, re.Pattern)),
+        )
+        self._subprotocols: Tuple[str, ...] = names
+        self._select: Optional[Callable[[Any, Sequence[str]], Optional[str]]] = function(
+            select_subprotocol, "select_subprotocol"
+        )
 
     def response(self, connection: Any, request: Request) -> Response:
         """The response to a request that nobody has answered: 101, or a refusal."""
@@ -311,7 +329,7 @@ class Negotiation:
             return respond(403, f"Failed to open a WebSocket connection: invalid origin: {request.origin}.\n")
         try:
             chosen = self._subprotocol(connection, request.subprotocols)
-        except HandshakeError as error:
+        except InvalidHandshake as error:
             return respond(400, f"Failed to open a WebSocket connection: {error}.\n")
         return Response(101, "Switching Protocols", Headers(), b"", chosen)
 
@@ -333,7 +351,7 @@ class Negotiation:
             if name in offered:
                 return name
         wanted = ", ".join(self._subprotocols)
-        raise HandshakeError(f"missing subprotocol; expected one of {wanted}")
+        raise NegotiationError(f"missing subprotocol; expected one of {wanted}")
 
 
 def answer(protocol: ServerProtocol, response: Response, server_header: Optional[str]) -> None:

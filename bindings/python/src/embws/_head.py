@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ctypes
 from ctypes import byref, c_char_p, c_size_t, c_void_p, sizeof
-from typing import Any, List, Optional, Sequence, Tuple, Union
+from typing import Any, List, Optional, Sequence, Tuple
 
 from . import _library as abi
+from ._arguments import flag, headers_of, limit, size
 from ._library import lib
 from .http import Headers, HeadersLike
 
@@ -56,42 +57,19 @@ class Texts:
         return array, len(pairs)
 
 
-def headers_of(headers: Optional[HeadersLike], name: str) -> Headers:
-    """Header fields in any of the forms that users have them in."""
-    if isinstance(headers, (str, bytes)):
-        raise TypeError(f"{name} must be header fields, a mapping or pairs of str, not {type(headers).__name__}")
-    try:
-        return Headers(headers if headers is not None else ())
-    except (TypeError, ValueError) as error:
-        raise TypeError(f"{name} must be header fields, a mapping or pairs of str: {error}") from None
-
-
-def limit(value: Optional[int], name: str, most: int) -> int:
-    """A limit as the library takes it: None is none."""
-    if value is None:
-        return -1
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{name} must be int or None, not {type(value).__name__}")
-    if not 0 < value <= most:
-        raise ValueError(f"{name} is {value}; it must be 1 to {most}, or None for no limit")
-    return value
-
-
 def connect_options(max_size: Optional[int], long_lengths: bool, manual_pong: bool, manual_close: bool) -> abi.Options:
     most = limit(max_size, "max_size", LARGEST_SIZE)
     options = abi.Options(struct_size=sizeof(abi.Options), max_frame=most, max_message=most)
     options.flags = (
-        (abi.LONG_LENGTHS if long_lengths else 0)
-        | (abi.MANUAL_PONG if manual_pong else 0)
-        | (abi.MANUAL_CLOSE if manual_close else 0)
+        (abi.LONG_LENGTHS if flag(long_lengths, "long_lengths") else 0)
+        | (abi.MANUAL_PONG if flag(manual_pong, "manual_pong") else 0)
+        | (abi.MANUAL_CLOSE if flag(manual_close, "manual_close") else 0)
     )
     return options
 
 
 def handshake_options(max_head: int) -> abi.HandshakeOptions:
-    if max_head is None:
-        raise TypeError("max_head must be int, not None: a head always has a limit")
-    most = limit(max_head, "max_head", LONGEST_HEAD)
+    most = size(max_head, "max_head", LONGEST_HEAD)  # a head always has a limit
     # Every field is kept, and all fit: a field takes at most a few bytes more than its line.
     return abi.HandshakeOptions(
         struct_size=sizeof(abi.HandshakeOptions), flags=abi.KEEP_ALL, store=most * 2, max_head=most
@@ -135,12 +113,3 @@ class Head:
             value = optional(parameter.value)
             parts.append(text(parameter.name) if value is None else f"{text(parameter.name)}={value}")
         return ";".join(parts)
-
-
-def body_of(value: Union[str, bytes, bytearray, memoryview], name: str) -> bytes:
-    """A body as bytes."""
-    if isinstance(value, str):
-        return value.encode()
-    if isinstance(value, (bytes, bytearray, memoryview)):
-        return bytes(value)
-    raise TypeError(f"{name} must be str or bytes-like, not {type(value).__name__}")

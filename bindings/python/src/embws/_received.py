@@ -1,21 +1,23 @@
-"""What a protocol object has received and its user has not taken yet: events, or whole messages."""
+"""What a protocol object has received and its user has not taken yet: events, whole messages, or views."""
 
 from __future__ import annotations
 
 import io
 from collections import deque
 from operator import length_hint
-from typing import Any, Deque, Iterator, Optional, Union
+from typing import Any, Deque, Iterator, Optional, Tuple, Union
 
 from . import _library as abi
 from ._library import EVENT
-from .events import Close, Data, Event, Ping, Pong
+from .events import Close, Data, Event, Ping, Pong, View
 from .exceptions import Violation
 
-__all__ = ["Message", "Received"]
+__all__ = ["Message", "Payload", "Received"]
 
 #: Text, or binary data.
 Message = Union[str, bytes]
+#: What a piece is kept as.
+Payload = Union[bytes, memoryview]
 
 _iterate_events = EVENT.iter_unpack
 _new_data: Any = tuple.__new__  # a NamedTuple is made faster so than by its own __new__
@@ -56,7 +58,7 @@ class Received:
         """Gives what was received, in order: Request or Response, Data, Ping, Pong, Close. Each is given once; a loop that
         is left early is gone on with by the next call.
 
-        A violation of the peer is raised behind the last event, as ProtocolError or HandshakeError, and again by every
+        A violation of the peer is raised behind the last event, as ProtocolError or InvalidHandshake, and again by every
         further call; data_to_send() has the Close that tells the peer.
         """
         pending = self._pending
@@ -91,7 +93,7 @@ class Received:
                 self._unfold(*record)
         self._fail()
 
-    def _unfold(self, blob: bytes, events: bytes, control: bytes) -> None:
+    def _unfold(self, blob: Payload, events: bytes, control: bytes) -> None:
         """Puts the events of one call, which lie in ``blob``, one by one before what else is pending: each is made when it
         is taken, because what messages() does with the rest depends on it."""
         self._pending.extendleft(
@@ -99,17 +101,55 @@ class Received:
             for at, _, n, kind, flags, code in reversed(list(_iterate_events(events)))
         )
 
-    def _event(self, payload: bytes, kind: int, flags: int, code: int) -> Event:
+    def _event(self, payload: Payload, kind: int, flags: int, code: int) -> Event:
         if kind == abi.TEXT or kind == abi.BINARY:
-            first, last = flags & abi.MESSAGE_START != 0, flags & abi.MESSAGE_END != 0
-            self._skip, self._parts = not last, None
-            whole_text = kind == abi.TEXT and first and last
-            return Data(payload.decode() if whole_text else payload, kind == abi.TEXT, first, last)
+            first, last = self._began(flags)
+            if kind == abi.TEXT and first and last:
+                return Data(str(payload, "utf-8"), True, True, True)
+            return Data(bytes(payload), kind == abi.TEXT, first, last)
         if kind == abi.PING:
-            return Ping(payload)
+            return Ping(bytes(payload))
         if kind == abi.PONG:
-            return Pong(payload)
-        return Close(code, payload[2:].decode())
+            return Pong(bytes(payload))
+        return Close(code, str(payload[2:], "utf-8"))
+
+    def _began(self, flags: int) -> Tuple[bool, bool]:
+        """Notes that a piece is given, and not put together; says whether its message begins and ends with it."""
+        first, last = flags & abi.MESSAGE_START != 0, flags & abi.MESSAGE_END != 0
+        self._skip, self._parts = not last, None
+        return first, last
+
+    # -- Views ----------------------------------------------------------------------------------------------------
+
+    def views(self) -> Iterator[Union[Event, View]]:
+        """Gives what events() gives, but each Data as a View: a memoryview of the payload where it lies. Each is given
+        once, and a violation is raised, as by events()."""
+        pending = self._pending
+        while True:
+            for item in self._left:
+                yield self._view(item)
+            if pending and type(pending[0]) is tuple and len(pending[0]) == 4 and pending[0][1] < 3:
+                payload, kind, flags, _ = pending.popleft()
+                yield View(memoryview(payload), kind == abi.TEXT, *self._began(flags))
+            elif pending and type(pending[0]) is tuple and len(pending[0]) == 3:
+                self._unfold(*pending.popleft())
+            elif pending and type(pending[0]) is list:
+                self._left = iter(pending.popleft())
+            elif pending:
+                record = pending.popleft()
+                yield record[0] if len(record) == 1 else self._event(*record)
+            elif not self._release():
+                break
+        self._fail()
+
+    def _view(self, item: Union[Event, Message]) -> Union[Event, View]:
+        """The same for what events() or messages() has prepared and not given."""
+        if isinstance(item, (str, bytes)):
+            item = Data(item, isinstance(item, str), True, True)
+        if not isinstance(item, Data):
+            return item
+        data = item.data.encode() if isinstance(item.data, str) else item.data
+        return View(memoryview(data), item.text, item.first, item.last)
 
     # -- Messages -------------------------------------------------------------------------------------------------
 
@@ -150,11 +190,11 @@ class Received:
                     yield message
         self._fail()
 
-    def _assemble(self, payload: bytes, kind: int, flags: int) -> Optional[Message]:
+    def _assemble(self, payload: Payload, kind: int, flags: int) -> Optional[Message]:
         """Puts a message together, in one buffer that becomes the message: BytesIO gives it away without a copy."""
         if flags & 15 == 15:
             self._skip = False
-            return payload.decode() if kind == abi.TEXT else payload
+            return str(payload, "utf-8") if kind == abi.TEXT else bytes(payload)
         if flags & abi.MESSAGE_START:
             self._parts, self._skip = io.BytesIO(), False
         parts = self._parts

@@ -6,7 +6,7 @@ from typing import NamedTuple, Union
 
 from .http import Request, Response
 
-__all__ = ["Close", "Data", "Event", "Ping", "Pong", "Request", "Response"]
+__all__ = ["Close", "Data", "Event", "Ping", "Pong", "Request", "Response", "View"]
 
 
 class Data(NamedTuple):
@@ -17,6 +17,24 @@ class Data(NamedTuple):
     """
 
     data: Union[str, bytes]
+    text: bool  #: it belongs to a text message
+    first: bool  #: the message begins with it
+    last: bool  #: the message ends with it
+
+    @property
+    def whole(self) -> bool:
+        """It is all of its message."""
+        return self.first and self.last
+
+
+class View(NamedTuple):
+    """The same piece without a copy, given by views(): ``data`` is UTF-8 in a text message, too.
+
+    After receive_in_place() it lies in the memory that was given there, and stays as long as that is left alone. Of what
+    came by receive_data() or get_buffer() it is memory of its own.
+    """
+
+    data: memoryview
     text: bool  #: it belongs to a text message
     first: bool  #: the message begins with it
     last: bool  #: the message ends with it

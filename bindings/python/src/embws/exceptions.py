@@ -5,9 +5,11 @@
     ├── ForkError           the library was loaded before os.fork() and this is the child
     ├── InternalError       a defect inside of the library
     ├── StateError          not now: the connection is in another state (also a RuntimeError)
-    ├── HandshakeError      the peer's handshake broke a rule, or refused
-    │   ├── InvalidHandshake  it broke a rule
-    │   └── InvalidStatus     the server's answer was not 101
+    │   └── ConcurrencyError  another coroutine or thread is waiting in recv() (StateError, too)
+    ├── InvalidURI          no WebSocket URI (also a ValueError)
+    ├── InvalidHandshake    the peer's handshake broke a rule, or the ends do not agree
+    │   ├── InvalidStatus     the server has refused: its answer was not 101
+    │   └── NegotiationError  no subprotocol suits both
     ├── ConnectionClosed    the connection is over, or cannot be used any more
     │   ├── ConnectionClosedOK      closed with 1000 or 1001, or without a code
     │   └── ConnectionClosedError   closed otherwise, or not at all
@@ -18,22 +20,26 @@ A wrong argument is a TypeError or ValueError that names it. ``websockets`` user
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Optional
+from typing import TYPE_CHECKING, Any, Optional, Tuple
+
+from .events import Close
 
 if TYPE_CHECKING:
     from .http import Response
 
 __all__ = [
+    "ConcurrencyError",
     "ConnectionClosed",
     "ConnectionClosedError",
     "ConnectionClosedOK",
     "EmbwsError",
     "ForkError",
-    "HandshakeError",
     "InternalError",
     "InvalidHandshake",
     "InvalidStatus",
+    "InvalidURI",
     "LibraryError",
+    "NegotiationError",
     "ProtocolError",
     "StateError",
 ]
@@ -62,6 +68,14 @@ class StateError(EmbwsError, RuntimeError):
     """The call is not possible now: before the handshake is done, within an unfinished message, after the end."""
 
 
+class ConcurrencyError(StateError):
+    """Another coroutine or thread is waiting in recv(), or iterating, on the same connection."""
+
+
+class InvalidURI(EmbwsError, ValueError):
+    """No WebSocket URI (RFC 6455 3)."""
+
+
 class Violation(EmbwsError):
     """What both kinds of violation tell: the rule, where it stands, and where the peer broke it."""
 
@@ -79,23 +93,22 @@ class Violation(EmbwsError):
     def __init__(
         self, message: str, rule: int = 0, section: str = "", offset: int = 0, code: int = 0, header: bytes = b""
     ) -> None:
-        super().__init__(message)
+        super().__init__(message, rule, section, offset, code, header)  # so that it can be pickled
         self.rule, self.section, self.offset, self.code, self.header = rule, section, offset, code, header
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 class ProtocolError(Violation):
     """The peer broke a rule of RFC 6455 in a frame or message."""
 
 
-class HandshakeError(Violation):
-    """The opening handshake failed."""
+class InvalidHandshake(Violation):
+    """The opening handshake failed: the peer's head broke a rule of RFC 6455 or of HTTP, or the ends do not agree."""
 
 
-class InvalidHandshake(HandshakeError):
-    """The peer's head broke a rule of RFC 6455 or of HTTP."""
-
-
-class InvalidStatus(HandshakeError):
+class InvalidStatus(InvalidHandshake):
     """The server has refused: its answer was not 101. ``response`` has status, headers and the start of the body."""
 
     response: "Response"
@@ -104,28 +117,51 @@ class InvalidStatus(HandshakeError):
         super().__init__(f"server refused the upgrade: HTTP {response.status_code}", rule, section, offset)
         self.response = response
 
+    def __reduce__(self) -> Tuple[Any, ...]:
+        return type(self), (self.response, self.rule, self.section, self.offset)
+
+
+class NegotiationError(InvalidHandshake):
+    """The ends cannot agree: what a server's ``select_subprotocol`` raises to refuse."""
+
 
 class ConnectionClosed(EmbwsError):
-    """The connection is closed. ``code`` and ``reason`` are those of the peer's Close, ``sent_code`` is that of ours.
+    """The connection is closed.
 
-    ``code`` is 1005 if the peer's Close had no code, and 1006 if none came.
+    ``rcvd`` is the peer's Close and ``sent`` is ours, None if there was none; ``rcvd_then_sent`` tells whether the peer's
+    came first, if there were both. ``code`` and ``reason`` are those of the peer's Close: 1005 if it had no code, and 1006
+    if none came (RFC 6455 7.1.5).
     """
 
-    code: int
-    reason: str
-    sent_code: Optional[int]
+    def __init__(self, rcvd: Optional[Close], sent: Optional[Close], rcvd_then_sent: Optional[bool] = None) -> None:
+        self.rcvd, self.sent, self.rcvd_then_sent = rcvd, sent, rcvd_then_sent
+        super().__init__(rcvd, sent, rcvd_then_sent)
 
-    def __init__(self, code: int, reason: str = "", sent_code: Optional[int] = None) -> None:
-        self.code, self.reason, self.sent_code = code, reason, sent_code
-        if code == 1006:
+    def __str__(self) -> str:
+        if self.rcvd is None:
             text = "no close frame received"
-        elif code == 1005:
+        elif self.rcvd.code == 1005:
             text = "received a close frame without a code"
         else:
-            text = f"received {code}" + (f" ({reason})" if reason else "")
-        if sent_code is not None:
-            text += f"; sent {sent_code}"
-        super().__init__(text)
+            text = f"received {self.rcvd.code}" + (f" ({self.rcvd.reason})" if self.rcvd.reason else "")
+        if self.sent is not None:
+            text += f"; sent {self.sent.code}" + (f" ({self.sent.reason})" if self.sent.reason else "")
+        return text
+
+    @property
+    def code(self) -> int:
+        """The code of the peer's Close."""
+        return 1006 if self.rcvd is None else self.rcvd.code
+
+    @property
+    def reason(self) -> str:
+        """The reason of the peer's Close."""
+        return "" if self.rcvd is None else self.rcvd.reason
+
+    @property
+    def sent_code(self) -> Optional[int]:
+        """The code of our Close."""
+        return None if self.sent is None else self.sent.code
 
 
 class ConnectionClosedOK(ConnectionClosed):

@@ -36,6 +36,8 @@ class Headers(MutableMapping[str, str]):
             self[name] = value
 
     def __getitem__(self, name: str) -> str:
+        if not isinstance(name, str):
+            raise KeyError(name)
         wanted = name.lower()
         for known, value in self._fields:
             if known.lower() == wanted:
@@ -67,8 +69,14 @@ class Headers(MutableMapping[str, str]):
 
     def get_all(self, name: str) -> List[str]:
         """The values of all fields of that name."""
+        if not isinstance(name, str):
+            raise TypeError(f"name must be str, not {type(name).__name__}")
         wanted = name.lower()
         return [value for known, value in self._fields if known.lower() == wanted]
+
+    def copy(self) -> "Headers":
+        """The same fields, to be changed by themselves."""
+        return Headers(self)
 
     def raw_items(self) -> Iterator[Tuple[str, str]]:
         """All fields, in their order, as they are."""

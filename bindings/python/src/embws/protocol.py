@@ -19,14 +19,15 @@ from ctypes import byref, c_char_p, c_void_p, sizeof
 from typing import Any, Callable, Optional, Sequence, Union
 
 from . import _library as abi
+from ._arguments import flag, headers_of, text_or_bytes
 from ._base import BytesLike, Protocol, State
-from ._head import Head, Texts, body_of, headers_of, optional, text
+from ._head import Head, Texts, optional, text
 from ._head import connect_options as _options
 from ._head import handshake_options as _limits
 from ._library import lib
 from ._scratch import INPUT, INPUT_AT, local
 from .exceptions import InvalidStatus, Violation
-from .http import HeadersLike, Request, Response
+from .http import Headers, HeadersLike, Request, Response
 from .uri import URI, parse_uri
 
 __all__ = ["DEFAULT_MAX_SIZE", "MAX_HEAD", "BytesLike", "ClientProtocol", "Protocol", "ServerProtocol", "State"]
@@ -63,7 +64,7 @@ class ServerProtocol(Protocol):
     ) -> None:
         super().__init__(max_size)
         self.request = None
-        self._accepted = not handshake
+        self._accepted = not flag(handshake, "handshake")
         options, limits = _options(max_size, long_lengths, manual_pong, manual_close), _limits(max_head)
         if handshake:
             self._made(lib.embws_session_serve(byref(self._handle), byref(options), byref(limits)))
@@ -94,8 +95,13 @@ class ServerProtocol(Protocol):
         headers: Optional[HeadersLike] = None,
         extensions: Optional[str] = None,
     ) -> None:
-        """Accepts the upgrade: the connection is open. ``subprotocol`` is one of those that the client offers; ``headers``
-        are further fields of the response."""
+        """Accepts the upgrade: the connection is open (RFC 6455 4.2.2). ``subprotocol`` is one of those that the client
+        offers; ``headers`` are further fields of the response; ``extensions`` is the value of Sec-WebSocket-Extensions.
+
+        Raises StateError before the request or after an answer, or if the request asks for no upgrade; ValueError for a
+        subprotocol or extension that was not offered, and for a field that is malformed or the handshake's own;
+        ConnectionClosed if the client has gone.
+        """
         texts = Texts()
         acceptance = abi.Acceptance(struct_size=sizeof(abi.Acceptance))
         acceptance.subprotocol = texts.span(subprotocol, "subprotocol")
@@ -114,12 +120,15 @@ class ServerProtocol(Protocol):
         close: bool = True,
     ) -> None:
         """Answers with an HTTP response other than 101: refuses an upgrade (300 to 599), or gives what a plain request asks
-        for (200 to 599). After a plain request the next one is awaited if ``close`` is false and the client agrees."""
+        for (200 to 599). After a plain request the next one is awaited if ``close`` is false and the client agrees.
+
+        A body of str is sent as UTF-8. Raises as accept() does, and ValueError for a status that cannot be.
+        """
         if isinstance(status, bool) or not isinstance(status, int):
             raise TypeError(f"status must be int, not {type(status).__name__}")
         if not 200 <= status <= 599:
             raise ValueError(f"status is {status}; it must be 200 to 599")
-        data, fields = body_of(body, "body"), headers_of(headers, "headers")
+        data, fields = text_or_bytes(body, "body"), headers_of(headers, "headers")
         if isinstance(body, str) and body and "content-type" not in fields:
             fields["Content-Type"] = "text/plain; charset=utf-8"
         texts = Texts()
@@ -147,12 +156,13 @@ class ClientProtocol(Protocol):
     the upgrade was done elsewhere, and the connection is open. The other arguments are those of ServerProtocol.
     """
 
-    __slots__ = ("response", "uri")
+    __slots__ = ("_head_sent", "_request", "response", "uri")
 
     #: The server's response, once it was received.
     response: Optional[Response]
     #: The URI in its parts.
     uri: Optional[URI]
+    _request: Optional[Request]
 
     def __init__(
         self,
@@ -171,6 +181,7 @@ class ClientProtocol(Protocol):
         super().__init__(max_size)
         self._client = True
         self.response = None
+        self._head_sent, self._request = b"", None
         self.uri = parse_uri(uri) if uri is not None else None
         options, limits = _options(max_size, long_lengths, manual_pong, manual_close), _limits(max_head)
         if self.uri is None:
@@ -190,6 +201,25 @@ class ClientProtocol(Protocol):
         request.fields, request.field_count = texts.fields(headers, "additional_headers")
         self._made(lib.embws_session_connect(byref(self._handle), byref(request), byref(options), byref(limits)))
         self._flush(local.scratch)
+        self._head_sent = b"".join(self._out)
+
+    @property
+    def request(self) -> Optional[Request]:
+        """The request as it was sent; None if the upgrade was done elsewhere."""
+        if self._request is None and self._head_sent:
+            line, *lines = self._head_sent.decode("latin-1").split("\r\n")[:-2]
+            headers = Headers((name, value) for name, _, value in (field.partition(": ") for field in lines))
+            self._request = Request(
+                path=line.split(" ")[1],
+                headers=headers,
+                subprotocols=tuple(
+                    name.strip() for name in headers.get("Sec-WebSocket-Protocol", "").split(",") if name
+                ),
+                extensions=tuple(headers.get_all("Sec-WebSocket-Extensions")),
+                host=headers["Host"],
+                origin=headers.get("Origin"),
+            )
+        return self._request
 
     @property
     def opened(self) -> bool:

@@ -6,6 +6,8 @@ import base64
 import urllib.parse
 from typing import NamedTuple, Optional
 
+from .exceptions import InvalidURI
+
 __all__ = ["URI", "parse_uri"]
 
 
@@ -41,22 +43,31 @@ class URI(NamedTuple):
 
 
 def parse_uri(uri: str) -> URI:
-    """Takes a URI apart; a ValueError says what is wrong with it."""
+    """Takes a URI apart. Raises InvalidURI, which is a ValueError, and TypeError if it is no str."""
     if not isinstance(uri, str):
         raise TypeError(f"uri must be str, not {type(uri).__name__}")
     if uri != uri.strip() or any(character < " " or character == "\x7f" for character in uri):
-        raise ValueError(f"{uri!r} has control characters, or spaces around it")
+        raise InvalidURI(f"uri {uri!r} has control characters, or spaces around it")
+    try:
+        return _parse(uri)
+    except UnicodeError as error:
+        raise InvalidURI(f"uri {uri!r} cannot be written in a request: {error}") from None
+    except InvalidURI:
+        raise
+    except ValueError as error:
+        raise InvalidURI(f"uri {uri!r}: {error}") from None
+
+
+def _parse(uri: str) -> URI:
+    uri.encode()  # there may be surrogates in any part
     parts = urllib.parse.urlsplit(uri)
     if parts.scheme not in ("ws", "wss"):
-        raise ValueError(f"{uri!r} is no WebSocket URI: it must begin with ws:// or wss://")
+        raise InvalidURI(f"uri {uri!r} is no WebSocket URI: it must begin with ws:// or wss://")
     if not parts.hostname:
-        raise ValueError(f"{uri!r} has no host")
+        raise InvalidURI(f"uri {uri!r} has no host")
     if parts.fragment or uri.endswith("#"):
-        raise ValueError(f"{uri!r} has a fragment, which a WebSocket URI must not (RFC 6455 3)")
-    try:
-        port = parts.port
-    except ValueError as error:
-        raise ValueError(f"{uri!r}: {error}") from None
+        raise InvalidURI(f"uri {uri!r} has a fragment, which a WebSocket URI must not (RFC 6455 3)")
+    port = parts.port
     secure = parts.scheme == "wss"
     host = parts.hostname
     if not host.isascii():

@@ -6,9 +6,10 @@ import asyncio
 import random
 from typing import Any, AsyncIterator, Callable, Generator, Optional, Sequence, Type
 
+from .._arguments import function, headers_of, no_compression, no_proxy
 from .._connection import SOFTWARE, Limit, check_tls, seconds, software_field
 from ..exceptions import InvalidHandshake, InvalidStatus, Violation
-from ..http import Headers, HeadersLike, Response
+from ..http import HeadersLike, Response
 from ..protocol import ClientProtocol
 from ..uri import parse_uri
 from .connection import Connection, Logger
@@ -25,6 +26,7 @@ class ClientConnection(Connection):
     def __init__(self, protocol: ClientProtocol, **settings: Any) -> None:
         super().__init__(protocol, **settings)
         self._answer: asyncio.Future[None] = self.loop.create_future()
+        self.request = protocol.request
 
     async def __aenter__(self) -> "ClientConnection":
         return self
@@ -101,11 +103,12 @@ class connect:
     ``ping_timeout`` seconds. ``close_timeout`` bounds the closing handshake. ``max_size`` limits a received message, in
     bytes. Reading pauses where more than ``max_queue`` messages wait to be received, and send() waits where more than
     ``write_limit`` bytes wait to be sent; each may be a tuple of the high- and low-water mark. None means no limit.
+    ``compression`` and ``proxy`` can only be None.
 
     Other arguments are those of ``loop.create_connection()``: ``ssl`` (a context; the default one is taken for wss://),
     ``server_hostname``, ``sock``, ``host`` and ``port`` (to connect to another address than the URI's), ``local_addr``.
 
-    Raises ValueError for a bad URI, OSError if there is no connection, TimeoutError after ``open_timeout``,
+    Raises InvalidURI, which is a ValueError; OSError if there is no connection, TimeoutError after ``open_timeout``,
     InvalidStatus if the server refuses, InvalidHandshake if its answer breaks a rule.
     """
 
@@ -116,8 +119,10 @@ class connect:
         origin: Optional[str] = None,
         extensions: Optional[str] = None,
         subprotocols: Optional[Sequence[str]] = None,
+        compression: None = None,
         additional_headers: Optional[HeadersLike] = None,
         user_agent_header: Optional[str] = SOFTWARE,
+        proxy: None = None,
         process_exception: Callable[[Exception], Optional[Exception]] = process_exception,
         open_timeout: Optional[float] = 10,
         ping_interval: Optional[float] = 20,
@@ -141,8 +146,13 @@ class connect:
             if kwargs["ssl"] is None:
                 kwargs["ssl"] = True
             kwargs.setdefault("server_hostname", self._uri.host)
-        headers = Headers(additional_headers or ())
-        agent = software_field(user_agent_header)
+        no_compression(compression)
+        no_proxy(proxy)
+        if not callable(process_exception) or not callable(reconnect_delays):
+            raise TypeError("process_exception and reconnect_delays must be callable")
+        function(create_connection, "create_connection")
+        headers = headers_of(additional_headers, "additional_headers")
+        agent = software_field(user_agent_header, "user_agent_header")
         if agent is not None and "user-agent" not in headers:
             headers["User-Agent"] = agent
 

@@ -41,7 +41,7 @@ from .._connection import (
     water_marks,
 )
 from .._scratch import local
-from ..exceptions import ConnectionClosed, ConnectionClosedOK, StateError
+from ..exceptions import ConcurrencyError, ConnectionClosed, ConnectionClosedOK
 from ..http import Request, Response
 from ..protocol import BytesLike, Protocol, State
 
@@ -66,7 +66,7 @@ class Connection(asyncio.BufferedProtocol):
     protocol: Protocol
     #: The transport under it.
     transport: asyncio.Transport
-    #: The request of the handshake, as a server received it.
+    #: The request of the handshake.
     request: Optional[Request]
     #: The response of the handshake.
     response: Optional[Response]
@@ -181,7 +181,7 @@ class Connection(asyncio.BufferedProtocol):
         """Gives the next message: str for text, bytes for binary data, or what ``decode`` says.
 
         ConnectionClosed is raised after the last message. A recv() that is cancelled loses nothing: the next one gives
-        the message. Only one may wait at a time; a second one is a StateError.
+        the message. Only one may wait at a time; a second one is a ConcurrencyError.
         """
         if self._receiver is not None:
             raise self._concurrent()
@@ -208,8 +208,8 @@ class Connection(asyncio.BufferedProtocol):
             self._read_on()
         return message
 
-    def _concurrent(self) -> StateError:
-        return StateError(
+    def _concurrent(self) -> ConcurrencyError:
+        return ConcurrencyError(
             "cannot call recv() while another coroutine is waiting in recv(), or iterating, on this connection"
         )
 
@@ -658,13 +658,25 @@ class Connection(asyncio.BufferedProtocol):
 
 
 def broadcast(
-    connections: Iterable[Connection], message: Union[str, BytesLike], *, text: Optional[bool] = None
+    connections: Iterable[Connection],
+    message: Union[str, BytesLike],
+    raise_exceptions: bool = False,
+    *,
+    text: Optional[bool] = None,
 ) -> None:
-    """Sends a message to many, without waiting for any: those that are closed, or within a message that is sent in
-    fragments, are passed over. There is no back-pressure: who does not read is dropped by keepalive."""
+    """Sends a message to many, without waiting for any: those that are closed are passed over. So are those within a
+    message that is sent in fragments, or with ``raise_exceptions`` an ExceptionGroup tells of them at the end. There is no
+    back-pressure: who does not read is dropped by keepalive."""
     if not isinstance(message, (str, bytes, bytearray, memoryview)):
         raise TypeError(f"message must be str or bytes-like, not {type(message).__name__}")
+    errors: List[Exception] = []
     for connection in connections:
-        if connection._open and connection._fragmented is None:
+        if not connection._open:
+            continue
+        if connection._fragmented is None:
             queue_message(connection.protocol, message, text)
             connection._flush()
+        elif raise_exceptions:
+            errors.append(ConcurrencyError(f"{connection} is sending a message in fragments"))
+    if errors:
+        raise ExceptionGroup("skipped broadcast", errors)

@@ -8,6 +8,7 @@ import logging
 import socket
 from typing import Any, Awaitable, Callable, Generator, Iterable, Optional, Sequence, Set, Type, Union, cast
 
+from .._arguments import function, no_compression, port_number, tls_context
 from .._connection import (
     GOING_AWAY,
     INTERNAL_ERROR,
@@ -291,7 +292,7 @@ class serve:
     offered)`` decides in another way, and refuses by raising InvalidHandshake. ``process_request(connection, request)``
     may answer a request by returning a Response, and ``process_response(connection, request, response)`` change
     ``response.headers`` or return another one; both may be coroutines. ``open_timeout`` bounds the opening handshake.
-    For the time-outs and limits see connect().
+    For the time-outs and limits see connect(). ``compression`` can only be None.
 
     Other arguments are those of ``loop.create_server()``: ``ssl`` (a context), ``sock``, ``backlog``, ``reuse_port``,
     ``start_serving``.
@@ -306,6 +307,7 @@ class serve:
         origins: Optional[Origins] = None,
         subprotocols: Optional[Sequence[str]] = None,
         select_subprotocol: Optional[Callable[[ServerConnection, Sequence[str]], Optional[str]]] = None,
+        compression: None = None,
         process_request: Optional[ProcessRequest] = None,
         process_response: Optional[ProcessResponse] = None,
         server_header: Optional[str] = SOFTWARE,
@@ -322,12 +324,15 @@ class serve:
     ) -> None:
         if not callable(handler):
             raise TypeError(f"handler must be a coroutine function, not {type(handler).__name__}")
+        no_compression(compression)
+        tls_context(kwargs.get("ssl"))
+        function(create_connection, "create_connection")
         terms = _Terms(
             handler,
             Negotiation(origins, subprotocols, select_subprotocol),
-            process_request,
-            process_response,
-            software_field(server_header),
+            function(process_request, "process_request"),
+            function(process_response, "process_response"),
+            software_field(server_header, "server_header"),
             seconds(open_timeout, "open_timeout"),
         )
         check_settings(ping_interval, ping_timeout, close_timeout, max_size, max_queue, write_limit)
@@ -346,7 +351,7 @@ class serve:
             )
 
         self._terms, self._factory, self._logger = terms, factory, log
-        self._host, self._port, self._kwargs = host, port, kwargs
+        self._host, self._port, self._kwargs = host, port_number(port), kwargs
         self._server: Optional[Server] = None
 
     async def _serve(self) -> Server:

@@ -100,7 +100,7 @@ def connect(
     secure = check_tls(parsed, ssl)
     open_timeout = seconds(open_timeout, "open_timeout")
     headers = Headers(additional_headers or ())
-    agent = software_field(user_agent_header)
+    agent = software_field(user_agent_header, "user_agent_header")
     if agent is not None and "user-agent" not in headers:
         headers["User-Agent"] = agent
     protocol = ClientProtocol(

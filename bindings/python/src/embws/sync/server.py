@@ -268,7 +268,7 @@ def serve(
     if not callable(handler):
         raise TypeError(f"handler must be callable, not {type(handler).__name__}")
     negotiation = Negotiation(origins, subprotocols, select_subprotocol)
-    header, log = software_field(server_header), logger or logging.getLogger("embws.server")
+    header, log = software_field(server_header, "server_header"), logger or logging.getLogger("embws.server")
     open_timeout = seconds(open_timeout, "open_timeout")
     check_settings(ping_interval, ping_timeout, close_timeout, max_size, max_queue)
 
