@@ -83,6 +83,23 @@ def test_a_peer_that_pings_and_does_not_read_is_not_read_from() -> None:
     asyncio.run(asyncio.wait_for(main(), SECONDS))
 
 
+def test_messages_in_between_do_not_make_it_read_from_again() -> None:
+    """Each message that is received lets the queue shrink, which is no reason to read on."""
+
+    async def main() -> None:
+        async def handler(connection: ServerConnection) -> None:
+            async for _ in connection:
+                pass
+
+        async with raw_client(handler) as (reader, writer, _):
+            writer.write(REQUEST)
+            await reader.readuntil(b"\r\n\r\n")
+            sent = await flood(writer, frame(PING, b"p" * 125) * 100 + frame(BINARY, b"message"))
+        assert sent < 30 << 20, f"{sent} bytes of Pings were taken, whose answers nobody reads"
+
+    asyncio.run(asyncio.wait_for(main(), SECONDS))
+
+
 def test_send_waits_also_while_messages_are_queued() -> None:
     async def main() -> None:
         served: "asyncio.Future[ServerConnection]" = asyncio.get_running_loop().create_future()

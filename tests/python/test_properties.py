@@ -162,6 +162,7 @@ steps = st.lists(
         st.tuples(st.just("feed"), st.integers(1, 4)),
         st.tuples(st.just("events"), st.integers(0, 4)),
         st.tuples(st.just("messages"), st.integers(0, 4)),
+        st.tuples(st.just("views"), st.integers(0, 4)),
     ),
     max_size=30,
 )
@@ -169,7 +170,7 @@ steps = st.lists(
 
 @given(st.lists(st.sampled_from([TEXT, BINARY, PING]), max_size=30), steps)
 def test_each_message_is_given_once_and_in_order_however_the_loops_are_left(kinds: List[int], todo: List[Said]) -> None:
-    """Loops over events() and messages() by turns, each left after some rounds."""
+    """Loops over events(), messages() and views() by turns, each left after some rounds."""
     protocol = ServerProtocol(handshake=False)
     frames = [frame(kind, b"%d" % i) for i, kind in enumerate(kinds)]
     wanted = [str(i) if kind == TEXT else b"%d" % i for i, kind in enumerate(kinds) if kind != PING]
@@ -180,9 +181,11 @@ def test_each_message_is_given_once_and_in_order_however_the_loops_are_left(kind
             protocol.receive_data(b"".join(frames[fed : fed + count]))
             fed += count
             continue
-        source: Any = protocol.events() if name == "events" else protocol.messages()
+        source: Any = getattr(protocol, name)()
         for _, item in zip(range(count), source, strict=False):
             if not isinstance(item, embws.Ping):
+                if isinstance(item, embws.View):
+                    item = str(item.data, "utf-8") if item.text else bytes(item.data)
                 got.append(item.data if isinstance(item, embws.Data) else item)
     assert got == wanted
 

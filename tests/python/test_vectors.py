@@ -117,7 +117,7 @@ def receive_whole(protocol: embws.Protocol, piece: bytes) -> None:
     protocol.receive_data(piece)
 
 
-def receive_in_place(protocol: embws.Protocol, piece: bytes) -> None:
+def receive_in_buffer(protocol: embws.Protocol, piece: bytes) -> None:
     """As asyncio.BufferedProtocol does."""
     while piece:
         buffer = protocol.get_buffer(len(piece))
@@ -127,7 +127,12 @@ def receive_in_place(protocol: embws.Protocol, piece: bytes) -> None:
         piece = piece[n:]
 
 
-WAYS: List[Callable[[embws.Protocol, bytes], None]] = [receive_whole, receive_in_place]
+def receive_in_own_memory(protocol: embws.Protocol, piece: bytes) -> None:
+    """Each piece in memory that stays: it is unmasked there."""
+    protocol.receive_in_place(bytearray(piece))
+
+
+WAYS: List[Callable[[embws.Protocol, bytes], None]] = [receive_whole, receive_in_buffer, receive_in_own_memory]
 
 
 # -- What is compared -------------------------------------------------------------------------------------------------
@@ -138,6 +143,8 @@ def seen(event: object) -> Seen:
         assert isinstance(event.data, str if event.text and event.whole else bytes), event
         data = event.data.encode() if isinstance(event.data, str) else event.data
         return ("text" if event.text else "binary", 0, data, event.first, event.last)
+    if isinstance(event, embws.View):
+        return ("text" if event.text else "binary", 0, bytes(event.data), event.first, event.last)
     if isinstance(event, embws.Ping):
         return ("ping", 0, event.data, True, True)
     if isinstance(event, embws.Pong):
@@ -251,9 +258,9 @@ def do(protocol: embws.Protocol, step: Step) -> None:
     return None
 
 
-def take_events(protocol: embws.Protocol, into: List[Any]) -> Optional[embws.ProtocolError]:
+def take_events(protocol: embws.Protocol, into: List[Any], how: str = "events") -> Optional[embws.ProtocolError]:
     try:
-        into.extend(protocol.events())
+        into.extend(getattr(protocol, how)())
     except embws.ProtocolError as error:
         return error
     return None
@@ -266,30 +273,29 @@ def same_failure(want: Optional[Fail], got: Any) -> None:
         assert got.section.startswith("RFC "), got.section
 
 
-def play_frames(case: Case, cuts: List[int], way: Callable[[embws.Protocol, bytes], None], whole: bool) -> None:
+def play_frames(case: Case, cuts: List[int], way: Callable[[embws.Protocol, bytes], None], how: str) -> None:
     protocol = open_protocol(case)
     for step in case.steps:
         do(protocol, step)
     got: List[Any] = []
     failure: Optional[embws.ProtocolError] = None
-    take = (lambda: _take_messages(protocol, got)) if whole else (lambda: take_events(protocol, got))
     sent = b""
     for piece in pieces(case.given, cuts):
         before = failure
         way(protocol, piece)
-        failure = take()
+        failure = take_events(protocol, got, how)
         assert before is None or failure is before, "a failure stays"
         sent += protocol.data_to_send()
     same_failure(case.fail, failure)
     want = [wanted(event) for event in case.events]
-    if whole:
+    if how == "messages":
         assert got == whole_messages(want)
     else:
         assert merged(seen(event) for event in got) == merged(want)
     assert sent == (case.out or b"")
     if failure is not None:
         way(protocol, b"\x82\x80\x00\x00\x00\x00" if case.role == "server" else b"\x82\x00")
-        assert take() is failure
+        assert take_events(protocol, got, how) is failure
         assert not protocol.data_to_send()
         assert protocol.state is embws.State.FAILED
         return
@@ -298,14 +304,6 @@ def play_frames(case: Case, cuts: List[int], way: Callable[[embws.Protocol, byte
     rule = case.eof if case.eof is not None else (0 if closed else 84)
     assert protocol.close_code == (want[-1][1] if closed else 1006)
     assert (protocol.close_code != 1006) == (rule == 0)
-
-
-def _take_messages(protocol: embws.Protocol, into: List[Any]) -> Optional[embws.ProtocolError]:
-    try:
-        into.extend(protocol.messages())
-    except embws.ProtocolError as error:
-        return error
-    return None
 
 
 def play_send(case: Case, way: Callable[[embws.Protocol, bytes], None], size: int) -> None:
@@ -508,8 +506,8 @@ def play(case: Case, hooks: Hooks, monkeypatch: pytest.MonkeyPatch) -> None:
         elif case.kind == "frames":
             install(hooks, monkeypatch, heads=False)
             for how, cuts in splits(case):
-                for whole in (False, True):
-                    play_frames(case, cuts, WAYS[plays // 2 % 2], whole)
+                for number, taken in enumerate(("events", "messages", "views")):
+                    play_frames(case, cuts, WAYS[(plays // 3 + number) % len(WAYS)], taken)
                     plays += 1
         else:
             # What a user gets keeps every field; a case with other limits, or that asks what is not kept, needs hooks.
@@ -524,7 +522,7 @@ def play(case: Case, hooks: Hooks, monkeypatch: pytest.MonkeyPatch) -> None:
             )
             monkeypatch.setattr(embws.protocol, "parse_uri", lambda _: uri)
             for how, cuts in splits(case):
-                one(case, cuts, WAYS[plays % 2], everything)
+                one(case, cuts, WAYS[plays % len(WAYS)], everything)
                 plays += 1
     except BaseException as error:
         error.add_note(f"{case.where}: {case.name}, {how}")
