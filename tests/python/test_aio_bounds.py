@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from typing import Any, AsyncIterator, Awaitable, Callable, List, Tuple
+
+import pytest
 
 from embws.aio import ServerConnection, serve
 from wire import BINARY, PING, REQUEST, frame
@@ -84,7 +87,8 @@ def test_a_peer_that_pings_and_does_not_read_is_not_read_from() -> None:
 
 
 def test_messages_in_between_do_not_make_it_read_from_again() -> None:
-    """Each message that is received lets the queue shrink, which is no reason to read on."""
+    """Where there are more than max_queue messages, each that is received lets the queue shrink, which is no reason to read
+    on."""
 
     async def main() -> None:
         async def handler(connection: ServerConnection) -> None:
@@ -94,7 +98,7 @@ def test_messages_in_between_do_not_make_it_read_from_again() -> None:
         async with raw_client(handler) as (reader, writer, _):
             writer.write(REQUEST)
             await reader.readuntil(b"\r\n\r\n")
-            sent = await flood(writer, frame(PING, b"p" * 125) * 100 + frame(BINARY, b"message"))
+            sent = await flood(writer, frame(PING, b"p" * 125) * 100 + frame(BINARY, b"message") * 20)
         assert sent < 30 << 20, f"{sent} bytes of Pings were taken, whose answers nobody reads"
 
     asyncio.run(asyncio.wait_for(main(), SECONDS))
@@ -134,3 +138,40 @@ def test_a_handler_that_ends_cancelled_ends_its_connection() -> None:
             assert await reader.readexactly(4) == b"\x88\x02\x03\xf3"
 
     asyncio.run(asyncio.wait_for(main(), SECONDS))
+
+
+def test_a_client_is_answered_though_what_process_request_awaited_was_cancelled() -> None:
+    async def main() -> None:
+        async def process_request(connection: ServerConnection, request: object) -> None:
+            task = asyncio.ensure_future(asyncio.sleep(SECONDS))
+            asyncio.get_running_loop().call_soon(task.cancel)
+            await task
+
+        async def handler(connection: ServerConnection) -> None:
+            raise AssertionError("it was refused")
+
+        async with raw_client(handler, process_request=process_request) as (reader, writer, _):
+            writer.write(REQUEST)
+            assert (await reader.readline()).startswith(b"HTTP/1.1 500 ")
+
+    asyncio.run(asyncio.wait_for(main(), SECONDS))
+
+
+def test_a_peer_that_vanishes_is_no_failure_of_the_handler(caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        async def handler(connection: ServerConnection) -> None:
+            async for _ in connection:
+                pass
+
+        async with raw_client(handler) as (reader, writer, connections):
+            writer.write(REQUEST)
+            await reader.readuntil(b"\r\n\r\n")
+            writer.transport.abort()
+            await connections[0].wait_closed()
+            while connections[0].server._tasks:
+                await asyncio.sleep(0)
+
+    with caplog.at_level(logging.INFO, "embws"):
+        asyncio.run(asyncio.wait_for(main(), SECONDS))
+    assert [record.levelname for record in caplog.records if "closed: no close frame" in record.message] == ["INFO"]
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
