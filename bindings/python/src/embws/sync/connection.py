@@ -59,12 +59,13 @@ from .._connection import (
     take_messages,
     water_marks,
 )
+from .._parts import Parts, begun_as_text
 from ..exceptions import ConnectionClosed, ConnectionClosedOK, InternalError, StateError
 from ..http import Request, Response
 from ..protocol import BytesLike, Protocol, State
 from ._socket import Transport, of_system
 
-__all__ = ["Connection"]
+__all__ = ["Connection", "broadcast"]
 
 Logger = Union[logging.Logger, "logging.LoggerAdapter[Any]"]
 Result = TypeVar("Result")
@@ -128,6 +129,9 @@ class Connection:
         self._unread = 0  # bytes of answers since the socket took no more
         self._full = False  # reading pauses until the queue has shrunk
         self._receiving = False  # a thread is in recv()
+        self._streaming = False  # recv_streaming() was begun, and has not ended
+        self._parts: Optional[Parts] = None  # of the message that it gives
+        self._text = False  # the kind of the message that is begun, if one is
         self._reading = False  # a thread waits for the socket, and will read it
         self._writing = False  # a thread waits for the socket, and will write what it did not take
         self._in_read = False  # _read() is being called
@@ -212,10 +216,8 @@ class Connection:
         receiving = taken = False
         try:
             with self._lock:
-                if self._receiving:
-                    raise StateError(
-                        "cannot call recv() while another thread is waiting in recv(), or iterating, on this connection"
-                    )
+                if self._receiving or self._streaming:
+                    raise self._concurrent()
                 self._receiving = receiving = True
             if not self._messages:
                 self._wait_for_message(deadline)
@@ -241,6 +243,91 @@ class Connection:
                 yield self.recv()
         except ConnectionClosedOK:
             return
+
+    @overload
+    def recv_streaming(self, decode: Literal[True]) -> Iterator[str]: ...
+
+    @overload
+    def recv_streaming(self, decode: Literal[False]) -> Iterator[bytes]: ...
+
+    @overload
+    def recv_streaming(self, decode: Optional[bool] = None) -> Iterator[Message]: ...
+
+    def recv_streaming(self, decode: Optional[bool] = None) -> Iterator[Any]:
+        """Gives the next message in parts, as they come: str for text, bytes for binary data, or what ``decode`` says.
+
+            for part in websocket.recv_streaming(): file.write(part)
+
+        A part is what has arrived: a fragment of the peer's, a piece of one, or several that came while nobody asked. No
+        part is empty, unless the message is, and none ends within a character. Reading pauses where more than
+        ``max_queue`` parts wait, so that a message need not fit into memory; ``max_size`` limits all of it.
+
+        If the iterator is left early, the rest of the message is passed over. Until it has ended, or was closed, recv()
+        and recv_streaming() raise StateError. ConnectionClosed is raised where the connection ends within the message;
+        UnicodeDecodeError if ``decode`` asks for text and the data is none.
+        """
+        claimed = False
+        try:
+            with self._lock:
+                if self._receiving or self._streaming:
+                    raise self._concurrent()
+                self._streaming = claimed = True
+            done = False
+            while not done:
+                self._wait_for_part(decode)
+                if self._parts is None:
+                    message = self._messages.popleft()
+                    yield message if decode is None else converted(message, decode)
+                    return
+                part = self._parts.give()
+                done = self._parts.done
+                self._took()
+                if part is not None:
+                    yield part
+        finally:
+            if claimed:
+                # Not under the lock: an iterator that nobody has any more may be ended at any time. Of a message that
+                # the protocol object has begun to give as events, it passes over the rest by itself.
+                self._parts, self._streaming = None, False
+                self._took()
+
+    def _wait_for_part(self, decode: Optional[bool]) -> None:
+        try:
+            self._receiving = True
+            if not self._until(lambda: self._has_part(decode)):
+                raise self._closed()
+        finally:
+            self._receiving = False
+
+    def _has_part(self, decode: Optional[bool]) -> Optional[bool]:
+        """Whether there is a part, or a whole message before the first one; False for never, None for not yet."""
+        if self._parts is None:
+            if self._messages:
+                return True
+            self._parts = Parts(self.protocol, decode, self._text)
+        while not self._parts:
+            if self._held:
+                self._release()
+            else:
+                return False if self._ended else None
+        return True
+
+    def _took(self) -> None:
+        """Something was taken from what waits."""
+        self._taker = get_ident()
+        self._taken += 1
+        if self._full and self._waiting() <= self._low:
+            self._full = False
+
+    def _waiting(self) -> int:
+        """How many messages and parts wait to be taken."""
+        parts = self._parts
+        return len(self._messages) + (len(parts) if parts is not None else 0)
+
+    def _concurrent(self) -> StateError:
+        return StateError(
+            "cannot call recv() while another thread is waiting in recv(), or iterating, on this connection"
+        )
 
     def _wait_for_message(self, deadline: Optional[float]) -> None:
         result = self._until(self._has_message, deadline)
@@ -291,15 +378,19 @@ class Connection:
         protocol, messages = self.protocol, self._messages
         if self._pings:
             self._acknowledge(received_pongs(protocol))
-        held = take_messages(protocol, collections.deque(maxlen=0) if self._dropping else messages)
-        if len(messages) > self._high and not self._dropping:
+        into: Deque[Message] = collections.deque(maxlen=0) if self._dropping else messages
+        parts = self._parts
+        if protocol._pending and len(protocol._pending[-1]) > 2:  # a message may be begun, and not complete
+            self._text = begun_as_text(protocol, self._text)
+        held = parts.take(into, self._dropping) if parts is not None and parts.open else take_messages(protocol, into)
+        if self._waiting() > self._high and not self._dropping:
             self._full = True
             if not self._open:
                 self._have_patience(time.monotonic())
         self._flush(answers=True)
         if held:
             self._held, self._held_until = held, time.monotonic() + HOLD_SECONDS
-            if messages and not self._transport.broken:
+            if self._waiting() and not self._transport.broken:
                 self._wake_keeper()
             else:
                 self._release()
@@ -535,6 +626,13 @@ class Connection:
                 self._refuse()
         return result
 
+    def _say_without_waiting(self, message: Union[str, BytesLike], text: Optional[bool]) -> None:
+        if self._open and not self._fragmented:
+            queue_message(self.protocol, message, text)
+            self._flush()
+            if self._transport:
+                self._wake_keeper()  # it writes the rest
+
     def _is_written(self) -> Optional[bool]:
         return None if self._transport and not self._lost else True
 
@@ -750,6 +848,17 @@ class Connection:
         if error.__cause__ is None and self._cause is not None:
             error.__cause__ = self._cause
         return error
+
+
+def broadcast(
+    connections: Iterable[Connection], message: Union[str, BytesLike], *, text: Optional[bool] = None
+) -> None:
+    """Sends a message to many, without waiting for any: those that are closed, or within a message that is sent in
+    fragments, are passed over. There is no back-pressure: who does not read is dropped by keepalive."""
+    if not isinstance(message, (str, bytes, bytearray, memoryview)):
+        raise TypeError(f"message must be str or bytes-like, not {type(message).__name__}")
+    for connection in connections:
+        connection._do(lambda: connection._say_without_waiting(message, text))  # noqa: B023 - it is called at once
 
 
 def _deadline(timeout: float) -> Optional[float]:
