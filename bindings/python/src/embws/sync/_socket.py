@@ -22,21 +22,24 @@ def of_system(error: OSError) -> bool:
     return error.errno is not None
 
 
+def _milliseconds(timeout: Optional[float]) -> Optional[int]:
+    """A time-out for poll()."""
+    return None if timeout is None else int(min(max(0.0, timeout), LONGEST) * 1000 + 0.999)
+
+
 def _wait(sock: socket.socket, read: bool, write: bool, timeout: Optional[float]) -> Tuple[bool, bool]:
     """Waits until the socket can be read or written, as far as wanted."""
-    if timeout is not None:
-        timeout = min(max(0.0, timeout), LONGEST)
     if hasattr(select, "poll"):
         poller = select.poll()
         poller.register(sock, (select.POLLIN if read else 0) | (select.POLLOUT if write else 0))
-        ready = poller.poll(None if timeout is None else int(timeout * 1000 + 0.999))
+        ready = poller.poll(_milliseconds(timeout))
         if not ready:
             return False, False
         found = ready[0][1]
         other = found & ~(select.POLLIN | select.POLLOUT) != 0  # an error or the end: reading or writing will tell
         return read and (other or found & select.POLLIN != 0), write and (other or found & select.POLLOUT != 0)
-    wanted = [sock]
-    readable, writable, broken = select.select(wanted if read else [], wanted if write else [], wanted, timeout)
+    wanted, rest = [sock], None if timeout is None else min(max(0.0, timeout), LONGEST)
+    readable, writable, broken = select.select(wanted if read else [], wanted if write else [], wanted, rest)
     return read and bool(readable or broken), write and bool(writable or broken)
 
 
@@ -54,6 +57,11 @@ class Transport:
         self.failed = False
         #: The threads that may be in wait(), by identifier.
         self.waiting: Set[int] = set()
+        # For who waits to read and for nothing else: that is one thread, and often.
+        self._poller: Any = None
+        if hasattr(select, "poll"):
+            self._poller = select.poll()
+            self._poller.register(sock, select.POLLIN)
         self._backlog: Deque[memoryview] = Deque()
         self._again: Tuple[Type[BaseException], ...] = (BlockingIOError, InterruptedError)
         if self.tls:
@@ -68,6 +76,8 @@ class Transport:
     def wait(self, read: bool, write: bool, timeout: Optional[float]) -> Tuple[bool, bool]:
         """Waits until the socket can be read or written, without the lock; the thread is in ``waiting``."""
         try:
+            if self._poller is not None and read and not write:
+                return bool(self._poller.poll(_milliseconds(timeout))), False
             return _wait(self.sock, read, write, timeout)
         except ValueError:
             if self.sock.fileno() >= 0:
