@@ -92,14 +92,15 @@ def water_marks(limit: Limit, name: str) -> Tuple[int, int]:
 
 
 def seconds(value: Optional[float], name: str) -> Optional[float]:
-    """Checks an argument that is a number of seconds, or None for never."""
+    """Checks an argument that is a number of seconds, or None for never. Infinity, and an int that no float can hold, is
+    never too, and comes back as None."""
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise TypeError(f"{name} must be a number of seconds or None, not {type(value).__name__}")
-    if value < 0:
+    if not value >= 0:  # which not-a-number is not, either
         raise ValueError(f"{name} is {value}; it must be 0 or more seconds, or None for no time-out")
-    return value
+    return value if value <= sys.float_info.max else None
 
 
 def check_settings(

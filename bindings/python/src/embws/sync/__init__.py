@@ -17,7 +17,7 @@ Any thread may send; one at a time receives.
 from __future__ import annotations
 
 from .client import ClientConnection, connect, unix_connect
-from .connection import Connection
+from .connection import Connection, broadcast
 from .server import Server, ServerConnection, serve, unix_serve
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "Connection",
     "Server",
     "ServerConnection",
+    "broadcast",
     "connect",
     "serve",
     "unix_connect",

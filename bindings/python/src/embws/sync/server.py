@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-import select
+import selectors
 import socket
 import threading
 import time
@@ -25,14 +25,18 @@ from .._connection import (
     seconds,
     software_field,
 )
-from ..exceptions import ConnectionClosedOK, Violation
+from ..exceptions import ConnectionClosedOK, StateError, Violation
 from ..http import Request, Response
 from ..protocol import ServerProtocol, State
-from .connection import Connection, Logger
+from ._socket import LONGEST
+from .connection import _TICK, Connection, Logger
 
 __all__ = ["Server", "ServerConnection", "serve", "unix_serve"]
 
 Handler = Callable[["ServerConnection"], None]
+# Seconds that a refusal has to leave when the server is shut down.
+_HURRY = 1.0
+
 ProcessRequest = Callable[["ServerConnection", Request], Optional[Response]]
 ProcessResponse = Callable[["ServerConnection", Request, Response], Optional[Response]]
 
@@ -41,6 +45,8 @@ class ServerConnection(Connection):
     """The server's end of a connection."""
 
     protocol: ServerProtocol  # pyright: ignore[reportIncompatibleVariableOverride]
+    #: The server that has accepted it.
+    server: "Server"
 
     def __enter__(self) -> "ServerConnection":
         return self
@@ -58,38 +64,73 @@ class ServerConnection(Connection):
         timeout: Optional[float] = None,
         serving: Callable[[], bool] = lambda: True,
     ) -> bool:
-        """Waits for the request and answers it; says whether the connection is open now."""
+        """Waits for the request and answers it; says whether the connection is open now. ``timeout``, in seconds, bounds
+        the wait for the request; and that for a refusal to leave, if there is no ``close_timeout``."""
         deadline = None if timeout is None else time.monotonic() + timeout
-        with self._lock:
-            while self.request is None:
-                if self._lost or self._ended:
-                    return False
-                if deadline is not None and time.monotonic() >= deadline:
-                    self.logger.info("opening handshake timed out")
-                    return False
-                self._step(deadline)
-        response = self._respond(self.request, negotiation, process_request, process_response)
-        if response.status_code == 101 and not serving():
-            response = respond(503, "Server is shutting down.\n")
-        with self._lock:
-            try:
-                answer(self.protocol, response, server_header)
-            except Exception:
-                self.logger.error("the response cannot be sent", exc_info=True)
-                response = failed_response()
-                answer(self.protocol, response, server_header)
-            self.response = response
-            if response.status_code == 101:
-                self._opened()
-                self._deliver()  # what has come behind the request
+        requested = self._until(self._is_requested, deadline)
+        if requested is None:
+            self.logger.info("opening handshake timed out")
+            return False
+        if requested:
+            assert self.request is not None
+            response = self._respond(self.request, negotiation, process_request, process_response)
+            if self._do(lambda: self._answer(response, server_header, serving)):
                 return True
-            self.logger.info("connection rejected (%d)", response.status_code)
-            self._start_close_clock()
-            self._flush_all()
-            self._ended = True
-            self._transport.half_close()
-            self._wait_lost(None)
+        # What was said is to arrive, and the client has a while to close.
+        self._do(lambda: self._linger(timeout, serving))
+        self._until(self._is_lost)
         return False
+
+    def _is_requested(self) -> Optional[bool]:
+        """Whether there is a request, False for never, None for not yet."""
+        if self.request is not None:
+            return True
+        return False if self._lost or self._ended else None
+
+    def _answer(self, response: Response, server_header: Optional[str], serving: Callable[[], bool]) -> bool:
+        """Sends the response; says whether the connection is open now."""
+        if self._lost:
+            return False
+        if response.status_code == 101:
+            if not serving():
+                response = respond(503, "Server is shutting down.\n")
+            else:
+                try:
+                    self._start_keeper()
+                except RuntimeError as error:
+                    self.logger.error("cannot keep a connection: %s", error)
+                    response = respond(503, "Server is overloaded.\n")
+        try:
+            answer(self.protocol, response, server_header)
+        except Exception:
+            self.logger.error("the response cannot be sent", exc_info=True)
+            response = failed_response()
+            answer(self.protocol, response, server_header)
+        self.response = response
+        if response.status_code == 101:
+            self._opened()
+            self._deliver()  # what has come behind the request
+            return True
+        self.logger.info("connection rejected (%d)", response.status_code)
+        self._refused = True
+        self._flush()
+        self._end()
+        return False
+
+    def _linger(self, timeout: Optional[float], serving: Callable[[], bool]) -> None:
+        if self._close_at is None and timeout is not None:
+            self._close_at = time.monotonic() + timeout
+        if not serving():
+            soon = time.monotonic() + _HURRY
+            self._close_at = soon if self._close_at is None else min(soon, self._close_at)
+
+    def _close_for_server(self, close_connections: bool, code: int, reason: str) -> None:
+        """The server is shut down, and has said so already to who asks it."""
+        if self._open:
+            if close_connections:
+                self._start_closing(code, reason)
+        elif self.request is None or self._refused:
+            self._lose(None)  # it has not asked for anything yet, or got its answer
 
     def _handshake(self) -> bool:
         if self.request is not None:
@@ -144,14 +185,16 @@ class Server:
         self.socket = sock
         self.logger = logger
         self._handle = handle
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal handler may call shutdown() within what has it
         self._connections: Set[ServerConnection] = set()
+        self._opening: Set[socket.socket] = set()  # sockets that are none yet, because of TLS
         self._threads: Set[threading.Thread] = set()
         self._stopped = False
-        self._waker, self._wakee = os.pipe()[::-1]
-        self._ended = threading.Event()  # serve_forever() does not run
-        self._ended.set()
-        sock.setblocking(False)
+        self._loop: Optional[int] = None  # the thread that is in serve_forever()
+        self._stoppers: Set[threading.Thread] = set()  # of the threads, those that have called shutdown()
+        self._waker, self._wakee = socket.socketpair()
+        for end in (sock, self._waker, self._wakee):
+            end.setblocking(False)
 
     @property
     def connections(self) -> Set[ServerConnection]:
@@ -168,57 +211,129 @@ class Server:
         return not self._stopped
 
     def serve_forever(self) -> None:
-        """Accepts connections until shutdown() is called, by another thread or a signal handler."""
-        self._ended.clear()
+        """Accepts connections until shutdown() is called, by another thread or a signal handler. After that it returns
+        at once. Raises StateError if another thread is in it already."""
+        mine = False
         try:
-            while not self._stopped:
-                select.select([self.socket.fileno(), self._wakee], [], [])
-                try:
-                    sock, _ = self.socket.accept()
-                except (BlockingIOError, InterruptedError, ConnectionAbortedError):
-                    continue
-                except OSError as error:
-                    if self._stopped:
-                        break
-                    self.logger.error("cannot accept a connection: %s", error)
-                    time.sleep(0.1)  # such as: too many open files
-                    continue
-                # If the thread cannot be started the connection ends here.
-                thread = threading.Thread(target=self._run, args=(sock,), name="embws connection", daemon=True)
-                with self._lock:
-                    self._threads.add(thread)
-                thread.start()
+            with self._lock:
+                if self._loop is not None:
+                    raise StateError("serve_forever() is running already, in another thread")
+                if self._stopped:
+                    return
+                self._loop = threading.get_ident()
+                mine = True
+            with selectors.DefaultSelector() as selector:
+                for awaited in (self.socket, self._wakee):
+                    selector.register(awaited, selectors.EVENT_READ)
+                while not self._stopped:
+                    selector.select()
+                    self._accept()
         finally:
-            self._ended.set()
+            if mine:
+                self._loop = None
+                if self._stopped:
+                    self._close_sockets()
+
+    def _accept(self) -> None:
+        try:
+            sock, _ = self.socket.accept()
+        except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+            return
+        except OSError as error:
+            if error.errno is None:
+                raise  # of a signal handler
+            if not self._stopped:
+                self.logger.error("cannot accept a connection: %s", error)
+                time.sleep(0.1)  # such as: too many open files
+            return
+        try:
+            thread = threading.Thread(target=self._run, args=(sock,), name="embws connection", daemon=True)
+            with self._lock:
+                self._threads.add(thread)
+            try:
+                thread.start()
+            except BaseException:
+                self._threads.discard(thread)
+                raise
+        except (RuntimeError, MemoryError) as error:  # such as: can't start new thread
+            self.logger.error("cannot handle a connection: %s", error)
+            sock.close()
+        except BaseException:
+            sock.close()
+            raise
 
     def _run(self, sock: socket.socket) -> None:
         try:
             self._handle(self, sock)
+        except Exception:
+            self.logger.error("a connection has failed", exc_info=True)
         finally:
             with self._lock:
                 self._threads.discard(threading.current_thread())
+                self._stoppers.discard(threading.current_thread())
+
+    def _open(self, sock: socket.socket) -> bool:
+        """Notes a socket that begins with TLS; says whether it may."""
+        with self._lock:
+            self._opening.add(sock)
+            return not self._stopped
+
+    def _opened(self, sock: socket.socket) -> None:
+        with self._lock:
+            self._opening.discard(sock)
+
+    def _add(self, connection: ServerConnection) -> bool:
+        """Notes a connection; says whether shutdown() will see it."""
+        with self._lock:
+            self._connections.add(connection)
+            return not self._stopped
+
+    def _remove(self, connection: ServerConnection) -> None:
+        with self._lock:
+            self._connections.discard(connection)
 
     def shutdown(self, close_connections: bool = True, code: int = GOING_AWAY, reason: str = "") -> None:
         """Stops to listen, closes the connections, and waits for their handlers. With ``close_connections=False`` the
-        handlers decide when their connections end."""
+        handlers decide when their connections end.
+
+        Any thread may call it, and any number of times. If that of a handler does, it does not wait for itself, nor for
+        other handlers that have."""
+        self._stopped = True
+        self._stop_listening(threading.get_ident())
+        me = threading.current_thread()
         with self._lock:
-            first, self._stopped = not self._stopped, True
-            connections, threads = list(self._connections), list(self._threads)
-        if first:
-            os.write(self._waker, b"x")
-            self._ended.wait()
-            self.socket.close()
-            os.close(self._waker)
-            os.close(self._wakee)
+            connections, threads, opening = list(self._connections), list(self._threads), list(self._opening)
+            if is_handler := me in threads:
+                self._stoppers.add(me)
+        for sock in opening:
+            try:
+                socket.socket.shutdown(sock, socket.SHUT_RDWR)  # not that of SSLSocket, which another thread uses
+            except OSError:
+                pass  # it has ended
         for connection in connections:
-            with connection._lock:
-                if connection.request is None:
-                    connection._lose(None)  # it has not asked for anything
-                elif connection._open and close_connections:
-                    connection._start_closing(code, reason)
+            connection._do(lambda: connection._close_for_server(close_connections, code, reason))  # noqa: B023
         for thread in threads:
-            if thread is not threading.current_thread():
-                thread.join()
+            # Handlers that call this would wait for each other.
+            while thread.is_alive() and not (is_handler and thread in self._stoppers):
+                thread.join(_TICK)
+
+    def _stop_listening(self, me: int) -> None:
+        """Ends serve_forever(), and waits for that: from then on no connection is new."""
+        while self._loop is not None:
+            try:
+                self._waker.send(b"x")
+            except (BlockingIOError, InterruptedError):
+                pass  # it was told before
+            except OSError:
+                break  # it has ended just now
+            if self._loop == me:
+                return  # it is what a signal handler interrupts, and ends when that returns
+            time.sleep(0.001)
+        self._close_sockets()
+
+    def _close_sockets(self) -> None:
+        for sock in (self.socket, self._waker, self._wakee):
+            sock.close()
 
     def __enter__(self) -> "Server":
         return self
@@ -261,9 +376,10 @@ def serve(
     in its order of preference; ``select_subprotocol(connection, offered)`` decides in another way, and refuses by
     raising InvalidHandshake. ``process_request(connection, request)`` may answer a request by returning a Response, and
     ``process_response(connection, request, response)`` change ``response.headers`` or return another one.
-    ``open_timeout`` bounds the opening handshake. For the other time-outs and limits see connect().
+    ``open_timeout`` bounds the opening handshake, with TLS, in seconds. For the other time-outs and limits see
+    connect().
 
-    Other arguments are those of ``socket.create_server()``.
+    Other arguments are those of ``socket.create_server()``; there are none for a ``sock``.
     """
     if not callable(handler):
         raise TypeError(f"handler must be callable, not {type(handler).__name__}")
@@ -273,12 +389,18 @@ def serve(
     check_settings(ping_interval, ping_timeout, close_timeout, max_size, max_queue)
 
     def handle(server: Server, client: socket.socket) -> None:
+        deadline = None if open_timeout is None else time.monotonic() + open_timeout
         try:
-            client.settimeout(open_timeout)
+            client.settimeout(None if open_timeout is None else min(open_timeout, LONGEST))
             if client.family != getattr(socket, "AF_UNIX", None):
                 client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if ssl is not None:
-                client = ssl.wrap_socket(client, server_side=True)
+                client = ssl.wrap_socket(client, server_side=True, do_handshake_on_connect=False)
+                try:
+                    if server._open(client):
+                        client.do_handshake()  # type: ignore[attr-defined]
+                finally:
+                    server._opened(client)
             connection = (create_connection or ServerConnection)(
                 client,
                 ServerProtocol(max_size=max_size),
@@ -292,25 +414,30 @@ def serve(
             log.info("opening handshake failed: %s", error)
             client.close()
             return
-        with server._lock:
-            server._connections.add(connection)
-            late = server._stopped
-        if late:  # shutdown() has not seen it
-            with connection._lock:
-                connection._lose(None)
+        except BaseException:
+            client.close()
+            raise
+        connection.server = server
         try:
-            if connection.handshake(
-                negotiation, process_request, process_response, header, open_timeout, server.is_serving
+            if server._add(connection) and connection.handshake(
+                negotiation,
+                process_request,
+                process_response,
+                header,
+                None if deadline is None else max(0.0, deadline - time.monotonic()),
+                server.is_serving,
             ):
                 _run_handler(handler, connection)
         finally:
-            with connection._lock:
-                connection._lose(None)
-            with server._lock:
-                server._connections.discard(connection)
+            connection._drop()
+            server._remove(connection)
 
+    path = kwargs.pop("unix_path", None)
+    if sock is not None or path is not None:
+        for name, value in {"host": host, "port": port, **kwargs}.items():
+            if value is not None:
+                raise TypeError(f"serve() got an unexpected argument: {name}; the socket is made already")
     if sock is None:
-        path = kwargs.pop("unix_path", None)
         sock = _unix_listener(path) if path is not None else _listener(host, port, kwargs)
     return Server(sock, handle, log)
 
@@ -336,7 +463,7 @@ def _listener(host: Optional[str], port: Optional[int], arguments: Any) -> socke
 def _unix_listener(path: str) -> socket.socket:
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        sock.bind(path)
+        sock.bind(os.fspath(path))
         sock.listen()
     except BaseException:
         sock.close()

@@ -1,0 +1,94 @@
+"""The parts of one message, as they come: what recv_streaming() gives."""
+
+from __future__ import annotations
+
+import codecs
+import collections
+from typing import Deque, Optional
+
+from . import _library as abi
+from ._connection import Held, Message
+from ._library import EVENT
+from .events import Data
+from .exceptions import Violation
+from .protocol import Protocol
+
+__all__ = ["Parts", "begun_as_text"]
+
+
+def begun_as_text(protocol: Protocol, before: bool) -> bool:
+    """Whether a message is text that messages() is going to find begun, and not complete; ``before`` if it was begun
+    before what waits now."""
+    for record in reversed(protocol._pending):
+        if len(record) == 2:
+            break
+        if len(record) == 4:
+            kinds = [record[1]]
+        elif len(record) == 3:
+            kinds = [kind for _, _, _, kind, _, _ in EVENT.iter_unpack(record[1])]
+        else:
+            break
+        for kind in reversed(kinds):
+            if kind in (abi.TEXT, abi.BINARY):
+                return bool(kind == abi.TEXT)
+    return before
+
+
+class Parts:
+    """Takes the next message from a protocol object piece by piece, and what follows it as whole messages."""
+
+    def __init__(self, protocol: Protocol, decode: Optional[bool], text: bool) -> None:
+        """``text`` is the kind of the message that is begun, if one is."""
+        self._protocol, self._decode = protocol, decode
+        self._queue: Deque[Data] = collections.deque()
+        begun = protocol._parts
+        if begun is not None:  # what messages() has put together of it is the first part, and not its any more
+            self._queue.append(Data(begun.getvalue(), text, True, False))
+            protocol._parts, protocol._skip = None, True
+        self._decoder: Optional[codecs.IncrementalDecoder] = None
+        self._given = False
+        #: The last part has not come yet.
+        self.open = True
+        #: The last part was given.
+        self.done = False
+
+    def __len__(self) -> int:
+        """How many parts wait to be given."""
+        return len(self._queue)
+
+    def take(self, messages: Deque[Message], drop: bool = False) -> Held:
+        """The same as take_messages(), while ``open``; ``drop`` says that nobody will ask for the parts."""
+        protocol = self._protocol
+        held, protocol._held = protocol._held, b""
+        try:
+            for event in protocol.events():
+                if isinstance(event, Data):
+                    if not drop:
+                        self._queue.append(event)
+                    if event.last:
+                        self.open = False
+                        break
+            if not self.open:
+                messages.extend(protocol.messages())
+        except Violation as failure:
+            # The protocol object keeps the exception, and its traceback would keep the connection alive.
+            failure.__traceback__ = None
+        return held
+
+    def give(self) -> Optional[Message]:
+        """The next part, in the type that is wanted; None if it has nothing to show, such as half a character. There
+        has to be one."""
+        event = self._queue.popleft()
+        data = event.data
+        self.done = event.last
+        if event.text if self._decode is None else self._decode:
+            if not isinstance(data, str):
+                if self._decoder is None:
+                    self._decoder = codecs.getincrementaldecoder("utf-8")()
+                data = self._decoder.decode(data, event.last)
+        elif isinstance(data, str):
+            data = data.encode()
+        if not data and (self._given or not event.last):
+            return None
+        self._given = True
+        return data
