@@ -79,20 +79,19 @@ def test_parts_have_the_type_that_is_wanted(opcode: int, decode: Any, expected: 
         assert list(websocket.recv_streaming(decode)) == [expected[:0]], "an empty message is one empty part"
 
 
-@pytest.mark.parametrize("ping", [(), ((wire.PING, b""),)], ids=["", "behind a Ping"])
+@pytest.mark.parametrize("ping", [(), ((wire.PING, b""), (wire.PONG, b""))], ids=["", "behind a Ping"])
 @pytest.mark.parametrize(("opcode", "expected"), [(TEXT, ["ab", "c", "é"]), (BINARY, [b"ab", b"c", b"\xc3\xa9"])])
 def test_what_has_come_of_a_message_before_is_its_first_part(opcode: int, expected: List[Any], ping: Any) -> None:
     rest = [(CONTINUATION, b"c", False), (CONTINUATION, b"\xc3\xa9")]
     with sent((opcode, b"a", False), (CONTINUATION, b"b", False), *ping, *rest) as websocket:
         websocket.send("1")
-        websocket.send("2")  # and the Pong lets the server go on
+        websocket.send("2")
         soon(lambda: websocket.protocol._parts is not None and websocket.protocol._parts.getvalue() == b"ab")
         if ping:
-            websocket.send("the Ping")
+            websocket.send("the Ping")  # and the Pong for it has the server send another one
         parts = websocket.recv_streaming()
         assert next(parts) == expected[0]
-        if not ping:
-            websocket.send("3")
+        websocket.send("3")
         assert next(parts) == expected[1]
         websocket.send("4")
         assert list(parts) == expected[2:]

@@ -4,46 +4,26 @@ from __future__ import annotations
 
 import codecs
 import collections
+import io
 from typing import Deque, Optional
 
-from . import _library as abi
 from ._connection import Held, Message
-from ._library import EVENT
 from .events import Data
 from .exceptions import Violation
 from .protocol import Protocol
 
-__all__ = ["Parts", "begun_as_text"]
-
-
-def begun_as_text(protocol: Protocol, before: bool) -> bool:
-    """Whether a message is text that messages() is going to find begun, and not complete; ``before`` if it was begun
-    before what waits now."""
-    for record in reversed(protocol._pending):
-        if len(record) == 2:
-            break
-        if len(record) == 4:
-            kinds = [record[1]]
-        elif len(record) == 3:
-            kinds = [kind for _, _, _, kind, _, _ in EVENT.iter_unpack(record[1])]
-        else:
-            break
-        for kind in reversed(kinds):
-            if kind in (abi.TEXT, abi.BINARY):
-                return bool(kind == abi.TEXT)
-    return before
+__all__ = ["Parts"]
 
 
 class Parts:
     """Takes the next message from a protocol object piece by piece, and what follows it as whole messages."""
 
-    def __init__(self, protocol: Protocol, decode: Optional[bool], text: bool) -> None:
-        """``text`` is the kind of the message that is begun, if one is."""
+    def __init__(self, protocol: Protocol, decode: Optional[bool]) -> None:
         self._protocol, self._decode = protocol, decode
         self._queue: Deque[Data] = collections.deque()
         begun = protocol._parts
         if begun is not None:  # what messages() has put together of it is the first part, and not its any more
-            self._queue.append(Data(begun.getvalue(), text, True, False))
+            self._queue.append(Data(begun.getvalue(), protocol._text, True, False))
             protocol._parts, protocol._skip = None, True
         self._decoder: Optional[codecs.IncrementalDecoder] = None
         self._given = False
@@ -92,3 +72,16 @@ class Parts:
             return None
         self._given = True
         return data
+
+    def give_back(self, messages: Deque[Message]) -> None:
+        """Nobody wants the parts any more. If none was given it is as if they had not been asked for: what has come of
+        the message is received as a whole. Else the rest is passed over, and the protocol object sees to that."""
+        if self._given or not self._queue:
+            return
+        text = self._queue[0].text
+        whole = b"".join(event.data.encode() if isinstance(event.data, str) else event.data for event in self._queue)
+        if not self.open:
+            messages.appendleft(whole.decode() if text else whole)
+        else:
+            self._protocol._parts, self._protocol._skip, self._protocol._text = io.BytesIO(), False, text
+            self._protocol._parts.write(whole)

@@ -26,7 +26,7 @@ _new_data: Any = tuple.__new__  # a NamedTuple is made faster so than by its own
 class Received:
     """The receiving end of a protocol object, as its user sees it."""
 
-    __slots__ = ("_blocked", "_failure", "_held", "_left", "_parts", "_pending", "_skip")
+    __slots__ = ("_blocked", "_failure", "_held", "_left", "_parts", "_pending", "_skip", "_text")
 
     def __init__(self) -> None:
         # What was received, in one of four forms: a list of whole messages; (event,) of a Request or Response;
@@ -41,6 +41,7 @@ class Received:
         # Set with each of these two and at the end of the transport, and reset when something is received without any.
         self._blocked = False
         self._parts: Optional[io.BytesIO] = None  # of a message that messages() puts together
+        self._text = False  # which is text
         self._skip = False  # a message of which events() has given a part
 
     def _release(self) -> bool:
@@ -196,7 +197,7 @@ class Received:
             self._skip = False
             return str(payload, "utf-8") if kind == abi.TEXT else bytes(payload)
         if flags & abi.MESSAGE_START:
-            self._parts, self._skip = io.BytesIO(), False
+            self._parts, self._skip, self._text = io.BytesIO(), False, kind == abi.TEXT
         parts = self._parts
         if parts is None or self._skip:  # events() has given the first part
             self._skip = not flags & abi.MESSAGE_END

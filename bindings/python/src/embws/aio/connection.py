@@ -11,6 +11,7 @@ import uuid
 from typing import (
     Any,
     AsyncIterable,
+    AsyncIterator,
     Awaitable,
     Deque,
     Iterable,
@@ -18,6 +19,7 @@ from typing import (
     Literal,
     Mapping,
     Optional,
+    Sized,
     Union,
     cast,
     overload,
@@ -40,10 +42,12 @@ from .._connection import (
     take_messages,
     water_marks,
 )
+from .._parts import Parts
 from .._scratch import local
 from ..exceptions import ConcurrencyError, ConnectionClosed, ConnectionClosedOK
 from ..http import Request, Response
 from ..protocol import BytesLike, Protocol, State
+from .streaming import Streaming
 
 __all__ = ["Connection", "broadcast"]
 
@@ -98,6 +102,8 @@ class Connection(asyncio.BufferedProtocol):
         # Receiving
         self._messages: Deque[Message] = collections.deque()
         self._receiver: Optional[asyncio.Future[None]] = None  # who waits in recv()
+        self._streaming = False  # recv_streaming() was begun, and has not ended
+        self._parts: Optional[Parts] = None  # of the message that it gives
         # Reading is paused while either of these is set.
         self._full = False  # there are too many messages in the queue, or a request is not answered yet
         self._deaf = False  # the peer does not read the answers to its Pings
@@ -183,10 +189,10 @@ class Connection(asyncio.BufferedProtocol):
         ConnectionClosed is raised after the last message. A recv() that is cancelled loses nothing: the next one gives
         the message. Only one may wait at a time; a second one is a ConcurrencyError.
         """
-        if self._receiver is not None:
+        if self._receiver is not None or self._streaming:
             raise self._concurrent()
         if not self._messages:
-            await self._wait_for_message()
+            await self._wait_for(self._messages)
         message = self._messages.popleft()
         if self._full and len(self._messages) <= self._low:
             self._read_on()
@@ -196,11 +202,11 @@ class Connection(asyncio.BufferedProtocol):
         return self
 
     async def __anext__(self) -> Message:
-        if self._receiver is not None:
+        if self._receiver is not None or self._streaming:
             raise self._concurrent()
         if not self._messages:
             try:
-                await self._wait_for_message()
+                await self._wait_for(self._messages)
             except ConnectionClosedOK:
                 raise StopAsyncIteration from None
         message = self._messages.popleft()
@@ -213,9 +219,43 @@ class Connection(asyncio.BufferedProtocol):
             "cannot call recv() while another coroutine is waiting in recv(), or iterating, on this connection"
         )
 
-    async def _wait_for_message(self) -> None:
-        """Waits until there is a message in the queue."""
-        while not self._messages:
+    @overload
+    def recv_streaming(self, decode: Literal[True]) -> AsyncIterator[str]: ...
+
+    @overload
+    def recv_streaming(self, decode: Literal[False]) -> AsyncIterator[bytes]: ...
+
+    @overload
+    def recv_streaming(self, decode: Optional[bool] = None) -> AsyncIterator[Message]: ...
+
+    def recv_streaming(self, decode: Optional[bool] = None) -> AsyncIterator[Any]:
+        """Gives the next message in parts, as they come: str for text, bytes for binary data, or what ``decode`` says.
+
+            async for part in websocket.recv_streaming(): file.write(part)
+
+        A part is what has arrived: a fragment of the peer's, a piece of one, or several that came while nobody asked. No
+        part is empty, unless the message is, and none ends within a character. Reading pauses where more than
+        ``max_queue`` parts wait, so that a message need not fit into memory; ``max_size`` limits all of it.
+
+        If the iterator is left early, or cancelled, the rest of the message is passed over; before the first part that
+        loses nothing. Until it has ended, or was closed, recv() and recv_streaming() raise ConcurrencyError.
+        ConnectionClosed is raised where the connection ends within the message; UnicodeDecodeError if ``decode`` asks for
+        text and the data is none.
+        """
+        return Streaming(self, decode)
+
+    def _took(self) -> None:
+        """Something was taken from what waits."""
+        if self._full and self._waiting() <= self._low:
+            self._read_on()
+
+    def _waiting(self) -> int:
+        """How many messages and parts wait to be taken."""
+        return len(self._messages) + (len(self._parts) if self._parts is not None else 0)
+
+    async def _wait_for(self, received: Sized) -> None:
+        """Waits until there is something in the queue."""
+        while not received:
             if self._held:
                 self._release()
                 continue
@@ -247,7 +287,7 @@ class Connection(asyncio.BufferedProtocol):
                 self._release()
             return
         found = protocol._feed(local.scratch, nbytes)
-        if found is None or protocol._pending or self.response is None:
+        if found is None or protocol._pending or self.response is None or self._parts is not None:
             if found is not None:
                 protocol._pending.append(found)
             if self.response is not None or self._handshake():
@@ -272,10 +312,13 @@ class Connection(asyncio.BufferedProtocol):
         protocol, messages = self.protocol, self._messages
         if self._pings:
             self._acknowledge(received_pongs(protocol))
-        before = len(messages)
-        held = take_messages(protocol, messages)
-        if len(messages) > before:
-            if len(messages) > self._high or self._dropping:
+        before, parts = self._waiting(), self._parts
+        if parts is not None and parts.open:
+            held = parts.take(messages, self._dropping)
+        else:
+            held = take_messages(protocol, messages)
+        if (waiting := self._waiting()) > before:
+            if waiting > self._high or self._dropping:
                 self._overflow(before)
             self._wake_receiver()
         buffers = protocol.buffers_to_send()
@@ -285,7 +328,7 @@ class Connection(asyncio.BufferedProtocol):
                 self._answered_unread(buffers)
         if held:
             self._held = held
-            if messages:
+            if self._waiting():
                 self._held_timer = self.loop.call_later(HOLD_SECONDS, self._release)
             else:
                 self._release()
@@ -308,7 +351,6 @@ class Connection(asyncio.BufferedProtocol):
 
     def _overflow(self, before: int) -> None:
         """There is more in the queue than there should be."""
-        messages = self._messages
         if self._open:
             self._pause_reading()
             self._full = True
@@ -317,9 +359,9 @@ class Connection(asyncio.BufferedProtocol):
             # From here on all are dropped: what is received has no gap.
             self._dropping = True
         if self._dropping:
-            while len(messages) > before:
-                messages.pop()
-        self._left = len(messages)
+            while self._messages and self._waiting() > before:
+                self._messages.pop()
+        self._left = self._waiting()
 
     def _answered_unread(self, answers: List[BytesLike]) -> None:
         """The peer is sent answers, to Pings, and does not read: after some of them, neither do we. (Not as soon as writing
@@ -581,7 +623,7 @@ class Connection(asyncio.BufferedProtocol):
         self.protocol.close(code, reason)
         self._open = False
         self._flush()
-        self._left = len(self._messages)
+        self._left = self._waiting()
         if self._full or self._deaf:
             self._read_on(hear=True)
         self._start_close_timer()

@@ -59,8 +59,8 @@ from .._connection import (
     take_messages,
     water_marks,
 )
-from .._parts import Parts, begun_as_text
-from ..exceptions import ConnectionClosed, ConnectionClosedOK, InternalError, StateError
+from .._parts import Parts
+from ..exceptions import ConcurrencyError, ConnectionClosed, ConnectionClosedOK, InternalError, StateError
 from ..http import Request, Response
 from ..protocol import BytesLike, Protocol, State
 from ._socket import Transport, of_system
@@ -131,7 +131,6 @@ class Connection:
         self._receiving = False  # a thread is in recv()
         self._streaming = False  # recv_streaming() was begun, and has not ended
         self._parts: Optional[Parts] = None  # of the message that it gives
-        self._text = False  # the kind of the message that is begun, if one is
         self._reading = False  # a thread waits for the socket, and will read it
         self._writing = False  # a thread waits for the socket, and will write what it did not take
         self._in_read = False  # _read() is being called
@@ -210,7 +209,7 @@ class Connection:
         """Gives the next message: str for text, bytes for binary data, or what ``decode`` says.
 
         TimeoutError is raised if none has come within ``timeout`` seconds, which loses nothing, and ConnectionClosed
-        after the last message. Only one thread may wait at a time; a second one gets a StateError.
+        after the last message. Only one thread may wait at a time; a second one gets a ConcurrencyError.
         """
         deadline = None if timeout is None else _deadline(timeout)
         receiving = taken = False
@@ -263,7 +262,7 @@ class Connection:
         ``max_queue`` parts wait, so that a message need not fit into memory; ``max_size`` limits all of it.
 
         If the iterator is left early, the rest of the message is passed over. Until it has ended, or was closed, recv()
-        and recv_streaming() raise StateError. ConnectionClosed is raised where the connection ends within the message;
+        and recv_streaming() raise ConcurrencyError. ConnectionClosed is raised where the connection ends within the message;
         UnicodeDecodeError if ``decode`` asks for text and the data is none.
         """
         claimed = False
@@ -304,7 +303,7 @@ class Connection:
         if self._parts is None:
             if self._messages:
                 return True
-            self._parts = Parts(self.protocol, decode, self._text)
+            self._parts = Parts(self.protocol, decode)
         while not self._parts:
             if self._held:
                 self._release()
@@ -324,8 +323,8 @@ class Connection:
         parts = self._parts
         return len(self._messages) + (len(parts) if parts is not None else 0)
 
-    def _concurrent(self) -> StateError:
-        return StateError(
+    def _concurrent(self) -> ConcurrencyError:
+        return ConcurrencyError(
             "cannot call recv() while another thread is waiting in recv(), or iterating, on this connection"
         )
 
@@ -380,8 +379,6 @@ class Connection:
             self._acknowledge(received_pongs(protocol))
         into: Deque[Message] = collections.deque(maxlen=0) if self._dropping else messages
         parts = self._parts
-        if protocol._pending and len(protocol._pending[-1]) > 2:  # a message may be begun, and not complete
-            self._text = begun_as_text(protocol, self._text)
         held = parts.take(into, self._dropping) if parts is not None and parts.open else take_messages(protocol, into)
         if self._waiting() > self._high and not self._dropping:
             self._full = True
