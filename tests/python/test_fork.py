@@ -95,6 +95,90 @@ def test_every_call_in_a_forked_child_raises_forkerror_at_once_and_the_parent_go
     assert (done.returncode, done.stdout) == (0, "fine\n"), done.stdout + done.stderr
 
 
+CONNECTIONS = """
+import asyncio, os, signal, sys, threading, warnings
+import embws, embws.aio, embws.sync
+
+warnings.simplefilter("ignore", DeprecationWarning)
+
+
+def echo(connection):
+    for message in connection:
+        connection.send(message)
+
+
+server = embws.sync.serve(echo, "127.0.0.1", 0)
+thread = threading.Thread(target=server.serve_forever)
+thread.start()
+uri = "ws://127.0.0.1:%d/" % server.socket.getsockname()[1]
+connection = embws.sync.connect(uri)
+connection.send("before")
+assert connection.recv() == "before"
+
+
+async def connect():
+    await embws.aio.connect(uri)
+
+
+async def serve():
+    async with embws.aio.serve(echo, "127.0.0.1", 0):
+        pass
+
+
+CALLS = {
+    "recv": lambda: connection.recv(),
+    "recv with a time-out": lambda: connection.recv(5),
+    "iteration": lambda: next(iter(connection)),
+    "recv_streaming": lambda: next(connection.recv_streaming()),
+    "send": lambda: connection.send("x"),
+    "send in fragments": lambda: connection.send(["x", "y"]),
+    "ping": lambda: connection.ping(),
+    "pong": lambda: connection.pong(),
+    "close": lambda: connection.close(),
+    "wait_closed": lambda: connection.wait_closed(),
+    "broadcast": lambda: embws.sync.broadcast([connection], "x"),
+    "shutdown": lambda: server.shutdown(),
+    "serve_forever": lambda: server.serve_forever(),
+    "sync.connect": lambda: embws.sync.connect(uri),
+    "sync.serve": lambda: embws.sync.serve(echo, "127.0.0.1", 0),
+    "aio.connect": lambda: asyncio.run(connect()),
+    "aio.serve": lambda: asyncio.run(serve()),
+}
+sys.stdout.flush()
+child = os.fork()
+if child == 0:
+    signal.alarm(20)
+    wrong = 0
+    for name, call in CALLS.items():
+        for _ in range(2):
+            try:
+                call()
+            except embws.ForkError:
+                continue
+            except BaseException as error:
+                print(f"{name}: {error!r}")
+            else:
+                print(f"{name}: no ForkError")
+            wrong += 1
+    sys.stdout.flush()
+    os._exit(1 if wrong else 0)
+_, status = os.waitpid(child, 0)
+assert status == 0, status
+connection.send("after")
+assert connection.recv() == "after"
+connection.close()
+server.shutdown()
+thread.join()
+print("fine")
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork() here")
+def test_connections_in_a_forked_child_raise_forkerror_and_wait_for_no_thread(run_python: Run) -> None:
+    done = run_python(CONNECTIONS)
+    assert (done.returncode, done.stdout) == (0, "fine\n"), done.stdout + done.stderr
+
+
 LATE = """
 import os, sys
 child = os.fork()
@@ -135,6 +219,9 @@ def test_workers_of_multiprocessing_work(method: str, monkeypatch: pytest.Monkey
         assert [result.get(timeout=50) for result in results] == [f"{text} from another process" for text in "abc"]
 
 
-def test_the_message_of_a_forkerror_says_what_to_do() -> None:
+def test_the_message_of_a_forkerror_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     assert issubclass(embws.ForkError, RuntimeError) and issubclass(embws.ForkError, embws.EmbwsError)
     assert "spawn" in (embws.ForkError.__doc__ or ""), sys.version
+    monkeypatch.setattr(embws._library, "_forked", True)
+    with pytest.raises(embws.ForkError, match="spawn"):
+        embws._library.check_fork()

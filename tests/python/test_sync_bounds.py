@@ -591,3 +591,35 @@ def test_what_a_user_makes_fail_leaves_no_socket(caplog: pytest.LogCaptureFixtur
         soon(lambda: not server._threads)
         gc.collect()
     assert "a connection has failed" in caplog.text
+
+
+# -- The keeper -------------------------------------------------------------------------------------------------------
+
+
+def test_a_ping_is_answered_while_the_handler_is_busy_after_it_has_waited_long() -> None:
+    """While a thread waits in recv() and nothing comes the keeper sleeps, and takes over when that has changed."""
+    release = threading.Event()
+    connections: List[ServerConnection] = []
+
+    def handler(websocket: ServerConnection) -> None:
+        connections.append(websocket)
+        websocket.recv()
+        release.wait(SECONDS)  # and does not read
+
+    with serving(handler) as server, connect(uri(server)) as websocket:
+        soon(lambda: connections and connections[0]._keeper_idle)
+        websocket.send("go on")
+        try:
+            assert websocket.ping().wait(SECONDS / 2)
+        finally:
+            release.set()
+
+
+def test_a_peer_that_vanishes_is_no_failure_of_the_handler(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, "embws"), serving() as server:
+        with socket.create_connection(address(server)) as sock:
+            sock.sendall(wire.REQUEST)
+            assert sock.recv(12) == b"HTTP/1.1 101"
+        soon(lambda: not server._threads)
+    assert [record.levelname for record in caplog.records if "closed: no close frame" in record.message] == ["INFO"]
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]

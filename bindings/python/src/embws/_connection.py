@@ -22,7 +22,7 @@ from typing import (
 )
 
 from . import _library as abi
-from ._arguments import function, items, text_or_bytes, utf8, wrong_type
+from ._arguments import function, items, text_or_bytes, tls_context, utf8, wrong_type
 from ._library import EVENT
 from .exceptions import InvalidHandshake, NegotiationError, Violation
 from .http import Headers, Request, Response
@@ -76,6 +76,8 @@ def software_field(value: Optional[str], name: str) -> Optional[str]:
 
 def water_marks(limit: Limit, name: str) -> Tuple[int, int]:
     """The high- and low-water marks that an argument means; no limit is a number that nothing reaches."""
+    if isinstance(limit, tuple) and len(limit) != 2:
+        raise ValueError(f"{name} has {len(limit)} marks; a tuple has two, the high-water mark and the low one")
     high, low = limit if isinstance(limit, tuple) else (limit, None)
     for mark in (high, low):
         if mark is not None and (isinstance(mark, bool) or not isinstance(mark, int)):
@@ -122,6 +124,8 @@ def check_settings(
 
 def check_tls(uri: "URI", ssl: Any) -> bool:
     """Whether a client uses TLS; a context for a URI that has none is a mistake."""
+    if ssl is not True and ssl is not False:
+        tls_context(ssl)
     if ssl and not uri.secure:
         raise ValueError("ssl is set, but the URI begins with ws://; TLS needs wss://")
     return uri.secure

@@ -306,6 +306,11 @@ def _load() -> Any:
 
 lib = _load()
 
+FORKED = (
+    "embws was imported before os.fork(), and this is the child: import it here, or start workers by the methods spawn or "
+    "forkserver of multiprocessing"
+)
+
 _forked = False
 
 
@@ -323,6 +328,12 @@ def forked() -> bool:
     return _forked
 
 
+def check_fork() -> None:
+    """Raises ForkError there: for what would wait for a thread that did not come along."""
+    if _forked:
+        raise ForkError(FORKED)
+
+
 def message(status: int) -> str:
     """The library's sentence about a status."""
     text: bytes = lib.embws_status_message(status)
@@ -332,7 +343,7 @@ def message(status: int) -> str:
 def refuse(status: int) -> NoReturn:
     """Raises the exception for a status that a caller's argument, or the state of the connection, has brought about."""
     if status == ERR_FORKED:
-        raise ForkError(message(status))
+        raise ForkError(FORKED)
     if status == ERR_INTERNAL:
         raise InternalError(message(status))
     if status in (ERR_CODE_SEND, ERR_REASON_SEND, ERR_CONTROL_SIZE, ERR_TEXT_SEND) or -47 <= status <= -37:

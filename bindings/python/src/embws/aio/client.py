@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import socket
 from typing import Any, AsyncIterator, Callable, Generator, Optional, Sequence, Type
 
 from .._arguments import function, headers_of, no_compression, no_proxy
@@ -151,6 +152,9 @@ class connect:
         if not callable(process_exception) or not callable(reconnect_delays):
             raise TypeError("process_exception and reconnect_delays must be callable")
         function(create_connection, "create_connection")
+        sock = kwargs.get("sock")
+        if sock is not None and not isinstance(sock, socket.socket):
+            raise TypeError(f"sock must be a socket, not {type(sock).__name__}")
         headers = headers_of(additional_headers, "additional_headers")
         agent = software_field(user_agent_header, "user_agent_header")
         if agent is not None and "user-agent" not in headers:

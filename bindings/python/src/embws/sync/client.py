@@ -8,9 +8,10 @@ import threading
 import time
 from typing import Any, Callable, List, Optional, Sequence, Tuple, Type, Union
 
-from .._connection import SOFTWARE, Limit, check_tls, seconds, software_field
+from .._arguments import function, headers_of, no_compression, no_proxy
+from .._connection import SOFTWARE, Limit, check_settings, check_tls, seconds, software_field
 from ..exceptions import InvalidHandshake, Violation
-from ..http import Headers, HeadersLike, Response
+from ..http import HeadersLike, Response
 from ..protocol import ClientProtocol
 from ..uri import parse_uri
 from ._socket import LONGEST
@@ -73,8 +74,10 @@ def connect(
     origin: Optional[str] = None,
     extensions: Optional[str] = None,
     subprotocols: Optional[Sequence[str]] = None,
+    compression: None = None,
     additional_headers: Optional[HeadersLike] = None,
     user_agent_header: Optional[str] = SOFTWARE,
+    proxy: None = None,
     open_timeout: Optional[float] = 10,
     ping_interval: Optional[float] = 20,
     ping_timeout: Optional[float] = 20,
@@ -96,17 +99,23 @@ def connect(
     ``ping_interval`` seconds a Ping is sent, and the connection closed with 1011 if none was answered within
     ``ping_timeout`` seconds. ``close_timeout`` bounds the closing handshake. ``max_size`` limits a received message, in
     bytes. Reading pauses where more than ``max_queue`` messages wait to be received; it may be a tuple of the high- and
-    low-water mark. None means no limit; so does infinity, for seconds.
+    low-water mark. None means no limit; so does infinity, for seconds. ``compression`` and ``proxy`` can only be None.
 
     Other arguments are those of ``socket.create_connection()``; there are none for a ``sock``.
 
-    Raises ValueError for a bad URI, OSError if there is no connection, TimeoutError after ``open_timeout``,
+    Raises InvalidURI, which is a ValueError; OSError if there is no connection, TimeoutError after ``open_timeout``,
     InvalidStatus if the server refuses, InvalidHandshake if its answer breaks a rule.
     """
+    no_compression(compression)
+    no_proxy(proxy)
+    if sock is not None and not isinstance(sock, socket.socket):
+        raise TypeError(f"sock must be a socket, not {type(sock).__name__}")
+    function(create_connection, "create_connection")
     parsed = parse_uri(uri)
     secure = check_tls(parsed, ssl)
     open_timeout = seconds(open_timeout, "open_timeout")
-    headers = Headers(additional_headers or ())
+    check_settings(ping_interval, ping_timeout, close_timeout, max_size, max_queue)
+    headers = headers_of(additional_headers, "additional_headers")
     agent = software_field(user_agent_header, "user_agent_header")
     if agent is not None and "user-agent" not in headers:
         headers["User-Agent"] = agent

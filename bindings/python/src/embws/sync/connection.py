@@ -59,10 +59,11 @@ from .._connection import (
     take_messages,
     water_marks,
 )
+from .._library import check_fork
 from .._parts import Parts
 from ..exceptions import ConcurrencyError, ConnectionClosed, ConnectionClosedOK, InternalError, StateError
 from ..http import Request, Response
-from ..protocol import BytesLike, Protocol, State
+from ..protocol import BytesLike, ClientProtocol, Protocol, State
 from ._socket import Transport, of_system
 
 __all__ = ["Connection", "broadcast"]
@@ -76,6 +77,8 @@ _TICK = 0.25
 _MISTAKES = (TypeError, ValueError, StateError, ConnectionClosed)
 # How long the keeper waits for the socket, in seconds, before it looks what others have changed meanwhile.
 _KEEPER_WAIT = 1.0
+# The same while a thread waits in recv() that nothing comes for: it wakes the keeper when that has changed.
+_KEEPER_IDLE = 10.0
 
 
 class Connection:
@@ -108,8 +111,8 @@ class Connection:
         self.ping_timeout = seconds(ping_timeout, "ping_timeout")
         self.close_timeout = seconds(close_timeout, "close_timeout")
         self.logger: Logger = logger or logging.getLogger("embws.client" if self._client else "embws.server")
-        #: The request of the handshake, as a server received it.
-        self.request: Optional[Request] = None
+        #: The request of the handshake.
+        self.request: Optional[Request] = protocol.request if isinstance(protocol, ClientProtocol) else None
         #: The response of the handshake.
         self.response: Optional[Response] = None
         #: Seconds that the last Ping took to be answered; 0 as long as none was.
@@ -152,6 +155,8 @@ class Connection:
         self._close_at: Optional[float] = None  # when the transport is dropped
         self._cause: Optional[BaseException] = None
         self._keeper: Optional[threading.Thread] = None
+        self._keeper_idle = False  # it has nothing to do as long as the receiver waits
+        self._keeper_saw = -1  # what _taken was when it looked last
 
     # -- What it is -----------------------------------------------------------------------------------------------
 
@@ -211,6 +216,7 @@ class Connection:
         TimeoutError is raised if none has come within ``timeout`` seconds, which loses nothing, and ConnectionClosed
         after the last message. Only one thread may wait at a time; a second one gets a ConcurrencyError.
         """
+        check_fork()
         deadline = None if timeout is None else _deadline(timeout)
         receiving = taken = False
         try:
@@ -266,6 +272,7 @@ class Connection:
         UnicodeDecodeError if ``decode`` asks for text and the data is none.
         """
         claimed = False
+        check_fork()
         try:
             with self._lock:
                 if self._receiving or self._streaming:
@@ -419,6 +426,7 @@ class Connection:
 
     def _do(self, what: Callable[[], Result]) -> Result:
         """Does something under the lock."""
+        check_fork()
         with self._lock:
             if self._midway:
                 self._break_off()
@@ -437,6 +445,7 @@ class Connection:
         """Does what the socket allows until ``goal()``, which has the lock, gives something; or until the deadline, and
         gives None then: reading, if no other thread is about to and there is room for messages; writing, if something
         waits."""
+        check_fork()
         transport, me = self._transport, get_ident()
         reading = writing = can_read = can_write = waited = False
         waiter: Optional[threading.Lock] = None
@@ -462,6 +471,8 @@ class Connection:
                     result = goal()
                     self._midway = False
                     if result is not None or (waited and deadline is not None and now >= deadline):
+                        if self._keeper_idle:
+                            self._wake_keeper()
                         return result
                     read, write, timeout = self._plan(now, deadline, keeper)
                     ready = read and transport.pending()
@@ -513,11 +524,12 @@ class Connection:
         if self._close_at is not None and (at is None or self._close_at < at):
             at = self._close_at
         if keeper:
-            for other in (self._alive_at, self._held_until if self._held else None, now + _KEEPER_WAIT):
+            wait = _KEEPER_IDLE if self._keeper_idle else _KEEPER_WAIT
+            for other in (self._alive_at, self._held_until if self._held else None, now + wait):
                 if other is not None and (at is None or other < at):
                     at = other
         timeout = None if at is None else max(0.0, at - now)
-        if not (read or write) and (timeout is None or timeout > _TICK):
+        if not (read or write) and (timeout is None or timeout > _TICK) and not (keeper and self._keeper_idle):
             timeout = _TICK
         return read, write, timeout
 
@@ -541,6 +553,7 @@ class Connection:
                 waiter.release()
 
     def _wake_keeper(self) -> None:
+        self._keeper_idle = False
         waiter, self._keeper_waiter = self._keeper_waiter, None
         if waiter is not None:
             waiter.release()
@@ -601,6 +614,7 @@ class Connection:
 
     def _say(self, say: Callable[..., Result], *arguments: Any) -> Result:
         """Has the protocol object say something, and waits until it has left."""
+        check_fork()
         with self._lock:
             if self._midway:
                 self._break_off()
@@ -720,6 +734,9 @@ class Connection:
             self._release()
         if self._alive_at is not None and now >= self._alive_at:
             self._keep_alive(now)
+        # With something to be written it would wait for the socket, and nobody could wake it.
+        self._keeper_idle = self._receiving and self._taken == self._keeper_saw and not self._transport
+        self._keeper_saw = self._taken
         return True if self._lost else None
 
     def _keep_alive(self, now: float) -> None:

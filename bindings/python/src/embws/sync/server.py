@@ -10,6 +10,7 @@ import threading
 import time
 from typing import Any, Callable, Optional, Sequence, Set, Type
 
+from .._arguments import function, no_compression, port_number, tls_context
 from .._connection import (
     GOING_AWAY,
     INTERNAL_ERROR,
@@ -25,7 +26,8 @@ from .._connection import (
     seconds,
     software_field,
 )
-from ..exceptions import ConnectionClosedOK, StateError, Violation
+from .._library import check_fork
+from ..exceptions import ConnectionClosed, ConnectionClosedOK, StateError, Violation
 from ..http import Request, Response
 from ..protocol import ServerProtocol, State
 from ._socket import LONGEST
@@ -212,7 +214,8 @@ class Server:
 
     def serve_forever(self) -> None:
         """Accepts connections until shutdown() is called, by another thread or a signal handler. After that it returns
-        at once. Raises StateError if another thread is in it already."""
+        at once. Raises StateError if another thread is in it already, and ForkError in the child of a fork."""
+        check_fork()
         mine = False
         try:
             with self._lock:
@@ -297,7 +300,8 @@ class Server:
         handlers decide when their connections end.
 
         Any thread may call it, and any number of times. If that of a handler does, it does not wait for itself, nor for
-        other handlers that have."""
+        other handlers that have. Raises ForkError in the child of a fork."""
+        check_fork()
         self._stopped = True
         self._stop_listening(threading.get_ident())
         me = threading.current_thread()
@@ -352,6 +356,7 @@ def serve(
     origins: Optional[Origins] = None,
     subprotocols: Optional[Sequence[str]] = None,
     select_subprotocol: Optional[Callable[[ServerConnection, Sequence[str]], Optional[str]]] = None,
+    compression: None = None,
     process_request: Optional[ProcessRequest] = None,
     process_response: Optional[ProcessResponse] = None,
     server_header: Optional[str] = SOFTWARE,
@@ -377,12 +382,21 @@ def serve(
     raising InvalidHandshake. ``process_request(connection, request)`` may answer a request by returning a Response, and
     ``process_response(connection, request, response)`` change ``response.headers`` or return another one.
     ``open_timeout`` bounds the opening handshake, with TLS, in seconds. For the other time-outs and limits see
-    connect().
+    connect(). ``compression`` can only be None.
 
     Other arguments are those of ``socket.create_server()``; there are none for a ``sock``.
     """
     if not callable(handler):
         raise TypeError(f"handler must be callable, not {type(handler).__name__}")
+    no_compression(compression)
+    tls_context(ssl)
+    for argument, name in (
+        (process_request, "process_request"),
+        (process_response, "process_response"),
+        (create_connection, "create_connection"),
+    ):
+        function(argument, name)
+    port = port_number(port)
     negotiation = Negotiation(origins, subprotocols, select_subprotocol)
     header, log = software_field(server_header, "server_header"), logger or logging.getLogger("embws.server")
     open_timeout = seconds(open_timeout, "open_timeout")
@@ -446,8 +460,9 @@ def _run_handler(handler: Handler, connection: ServerConnection) -> None:
     code = 1000
     try:
         handler(connection)
-    except ConnectionClosedOK:
-        pass
+    except ConnectionClosed as error:
+        if not isinstance(error, ConnectionClosedOK):
+            connection.logger.info("connection closed: %s", error)
     except Exception:
         connection.logger.error("connection handler failed", exc_info=True)
         code = INTERNAL_ERROR
