@@ -14,7 +14,7 @@ import sys
 from typing import Any, Callable, Dict, List
 
 import embws
-from measure import HEAD, measure, rows
+from measure import HEAD, Goal, measure, rows
 
 seen = 0  # messages, so that no candidate can leave something out
 
@@ -197,7 +197,7 @@ CANDIDATES: Dict[str, Callable[[List[bytes]], Callable[[], None]]] = {
 }
 
 
-def row(title: str, chunks: List[bytes], messages: int, goals: Dict[str, float], of_bytes: int = 0) -> None:
+def row(title: str, chunks: List[bytes], messages: int, goals: Dict[str, Goal], of_bytes: int = 0) -> None:
     works = {}
     for name, make in CANDIDATES.items():
         global seen
@@ -213,14 +213,15 @@ def row(title: str, chunks: List[bytes], messages: int, goals: Dict[str, float],
 async def main() -> None:
     print(f"\nembws {embws.__version__}, Python {sys.version.split()[0]}\n\n{HEAD}")
     small = os.urandom(32)
-    row("64 x 32 B a chunk, a message", [stream(small, 64)], 64, {"websockets": 6, "wsproto": 20})
+    level: Goal = (1, "embws, messages()")
+    row("64 x 32 B a chunk, a message", [stream(small, 64)], 64, {"websockets": 6, "wsproto": 20, "picows, listener": level})
     row("1 x 32 B a chunk, a message", [stream(small, 1)], 1, {"websockets": 2, "wsproto": 5})
     row("16 x 1 KiB a chunk, a message", [stream(os.urandom(1024), 16)], 16, {})
     row(
         "1 MiB in 64 KiB chunks",
         pieces(stream(os.urandom(1 << 20), 1), 65536),
         1,
-        {"websockets": 1, "wsproto": 1},
+        {name: 1 for name in ("websockets", "wsproto", "aiohttp, reader", "picows, listener")},
         1 << 20,
     )
 

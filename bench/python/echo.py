@@ -179,7 +179,7 @@ def main() -> None:
             processes[name] = process, int(process.stdout.readline())
         print(f"\nProcessor time of the server, us a message\n\n{HEAD}")
         speeds: List[str] = []
-        for connections in (1, 100):
+        for connections in (1, 10, 100):
             for size in (32, 65536):
                 payload, taken = os.urandom(size), {name: [] for name in SERVERS}
                 rates: Dict[str, float] = dict.fromkeys(SERVERS, 0.0)
