@@ -16,7 +16,9 @@ unsigned char __stdcall RtlGenRandom(void *memory, unsigned long length);
 #include <pthread.h>
 #include <signal.h>
 #include <unistd.h>
-#if defined(__linux__) || defined(__APPLE__)
+#if defined(__linux__)
+#include <sys/syscall.h>
+#elif defined(__APPLE__)
 #include <sys/random.h>
 #endif
 #endif
@@ -103,9 +105,11 @@ int32_t embws_system_random(void *memory, size_t length) {
 #if defined(_WIN32)
     return RtlGenRandom(memory, (unsigned long)length) ? 0 : -1;
 #elif defined(__linux__)
+    /* Not by getrandom(), which glibc has since 2.25 only: this works with each that Go works with. A kernel older than
+     * 3.17 has no such call (ENOSYS), which is a failure like another. */
     char *p = memory;
     while (length > 0) {
-        ssize_t n = getrandom(p, length, 0);
+        long n = syscall(SYS_getrandom, p, length, 0);
         if (n > 0) {
             p += n;
             length -= (size_t)n;

@@ -19,11 +19,14 @@ import zipfile
 from pathlib import Path
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Tuple
 
-from embws_library import Target, build_library, fail, go_license, go_sources, project_file
+from embws_library import build_library, fail, files_of, go_sources, license_text, project_file
 
 HERE = Path(__file__).resolve().parent.parent
 SOURCES = HERE / "src" / "embws"
 Settings = Optional[Mapping[str, Any]]
+
+if sys.version_info < (3, 11):
+    fail(f"the package needs Python 3.11 or newer, and this is {sys.version.split()[0]}")
 
 # -- The hooks --------------------------------------------------------------------------------------------------------
 
@@ -36,51 +39,39 @@ get_requires_for_build_sdist = get_requires_for_build_wheel
 get_requires_for_build_editable = get_requires_for_build_wheel
 
 
-def prepare_metadata_for_build_wheel(metadata_directory: str, config_settings: Settings = None) -> str:
-    folder = Path(metadata_directory) / dist_info()
-    for name, data in metadata_files(Target.of_environment().guess_tag()).items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
-    return folder.name
-
-
-prepare_metadata_for_build_editable = prepare_metadata_for_build_wheel
+# There is no prepare_metadata_for_build_wheel: what it returns must be the wheel's own, tag included, and the tag is known
+# when the library is built. Without that hook, pip and others build the wheel, read it, and keep it for later.
 
 
 def build_wheel(
     wheel_directory: str, config_settings: Settings = None, metadata_directory: Optional[str] = None
 ) -> str:
-    target = Target.of_environment()
     files = {f"embws/{name}": data for name, data in package_files().items()}
     with tempfile.TemporaryDirectory() as folder:
-        library = build_library(target, Path(folder))
+        library, tag = build_library(Path(folder))
         files[f"embws/{library.name}"] = library.read_bytes()
-        tag = target.tag(library)
     return write_wheel(Path(wheel_directory), files, tag)
 
 
 def build_editable(
     wheel_directory: str, config_settings: Settings = None, metadata_directory: Optional[str] = None
 ) -> str:
-    target = Target.of_environment()
     with tempfile.TemporaryDirectory() as folder:  # what cannot work does not get beside the sources
-        library = build_library(target, Path(folder))
-        tag = target.tag(library)
+        library, tag = build_library(Path(folder))
         beside = SOURCES / library.name
         beside.unlink(missing_ok=True)  # not written over: a program may have it loaded
         shutil.copy(library, beside)
-    return write_wheel(Path(wheel_directory), {"embws.pth": f"{SOURCES.parent}\n".encode()}, tag)
+    return write_wheel(Path(wheel_directory), {"embws.pth": path_line(str(SOURCES.parent))}, tag)
 
 
 def build_sdist(sdist_directory: str, config_settings: Settings = None) -> str:
     root = f"embws-{version()}"
     files = {"pyproject.toml": (HERE / "pyproject.toml").read_bytes(), "PKG-INFO": metadata()}
     files["README.md"] = (HERE / "README.md").read_bytes()
-    for name in project()["license-files"]:
-        files[name] = project_file(name).read_bytes()
-    for path in sorted((HERE / "backend").glob("*.py")):
-        files[f"backend/{path.name}"] = path.read_bytes()
+    files.update(license_files())
+    for path in files_of(HERE / "backend"):
+        if path.suffix == ".py":
+            files[f"backend/{path.name}"] = path.read_bytes()
     files.update({f"src/embws/{name}": data for name, data in package_files().items()})
     files.update({f"go/{name}": data for name, data in go_sources().items()})
 
@@ -102,7 +93,7 @@ def build_sdist(sdist_directory: str, config_settings: Settings = None) -> str:
 def package_files() -> Dict[str, bytes]:
     """The Python files of the package, py.typed, and the page of the demo server, by their path in it."""
     files = {}
-    for path in sorted(SOURCES.rglob("*")):
+    for path in files_of(SOURCES):
         if path.suffix == ".py" or path.name == "py.typed":
             files[path.relative_to(SOURCES).as_posix()] = path.read_bytes()
     page = SOURCES / "page.html"
@@ -113,8 +104,6 @@ def package_files() -> Dict[str, bytes]:
 
 
 def project() -> Dict[str, Any]:
-    if sys.version_info < (3, 11):
-        fail(f"the package needs Python 3.11 or newer, and this is {sys.version.split()[0]}")
     import tomllib
 
     with open(HERE / "pyproject.toml", "rb") as file:
@@ -124,8 +113,9 @@ def project() -> Dict[str, Any]:
 
 def version() -> str:
     """The version that the package states, which must be the library's."""
-    found = re.search(r'^__version__ = "([^"]+)"', (SOURCES / "__init__.py").read_text(), re.M)
-    header = re.search(r'^#define EMBWS_VERSION_STRING\s+"([^"]+)"', project_file("include/embws.h").read_text(), re.M)
+    found = re.search(r'^__version__ = "([^"]+)"', (SOURCES / "__init__.py").read_text(encoding="utf-8"), re.M)
+    text = project_file("include/embws.h").read_text(encoding="utf-8")
+    header = re.search(r'^#define EMBWS_VERSION_STRING\s+"([^"]+)"', text, re.M)
     if found is None or header is None or found[1] != header[1]:
         ours, theirs = found and found[1], header and header[1]
         fail(f"embws/__init__.py is of version {ours}, include/embws.h of {theirs}: make them one")
@@ -159,20 +149,32 @@ def metadata_files(tag: str) -> Dict[str, bytes]:
         "WHEEL": wheel.encode(),
         "entry_points.txt": f"[console_scripts]\n{scripts}".encode(),
     }
-    for name in project()["license-files"]:
-        files[f"licenses/{name}"] = project_file(name).read_bytes()
-    # The library has parts of Go and of go-pointer in it.
-    for name, text in go_license().items():
-        files[f"licenses/{name}"] = text
+    files.update({f"licenses/{name}": text for name, text in license_files().items()})
     return files
+
+
+def license_files() -> Dict[str, bytes]:
+    return {name: license_text(name) for name in project()["license-files"]}
+
+
+def path_line(folder: str) -> bytes:
+    """The line of a .pth file that puts a folder on Python's path.
+
+    Python reads it in the encoding of its locale, and does not even start if it cannot. So what is not ASCII is escaped.
+    """
+    line = folder if folder.isascii() else f"import sys; sys.path.append({ascii(folder)})"
+    return f"{line}\n".encode("ascii")
 
 
 # -- The archives: the same bytes each time ---------------------------------------------------------------------------
 
 
 def epoch() -> int:
-    """The time that files have in an archive, in seconds: not before 1980, where ZIP begins."""
-    return max(int(os.environ.get("SOURCE_DATE_EPOCH", "0")), 315532800)
+    """The time that files have in an archive, in seconds: not before 1980, where ZIP begins, nor after gzip's end, 2106."""
+    said = os.environ.get("SOURCE_DATE_EPOCH") or "0"
+    if not re.fullmatch(r"\d+", said, re.A):
+        fail(f"SOURCE_DATE_EPOCH is {said!r}, which is no number of seconds since 1970")
+    return min(max(int(said), 315532800), 2**32 - 1)
 
 
 def gzipped(data: bytes) -> bytes:

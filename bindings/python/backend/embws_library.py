@@ -8,7 +8,10 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Dict, List, NamedTuple, NoReturn, Optional
+from typing import Dict, Iterator, List, Optional, Tuple
+
+from embws_platform import Target as Target
+from embws_platform import fail as fail
 
 HERE = Path(__file__).resolve().parent.parent
 POINTER = "github.com/mattn/go-pointer"
@@ -17,10 +20,9 @@ POINTER = "github.com/mattn/go-pointer"
 CHECKOUT = HERE.parent.parent
 GO = HERE / "go" if (HERE / "go" / "go.mod").exists() else CHECKOUT
 
-
-def fail(sentence: str) -> NoReturn:
-    """Ends the build with one sentence."""
-    raise SystemExit(f"embws: {sentence}")
+#: Whatever the environment says: the module as it is, and nothing outside of it.
+MODULES = {"GOWORK": "off", "GO111MODULE": "on"}
+INSTALL = "install it from https://go.dev/dl/"
 
 
 def project_file(name: str) -> Path:
@@ -31,104 +33,102 @@ def project_file(name: str) -> Path:
     fail(f"{name} is missing: this is neither a checkout of the project nor its sdist")
 
 
-class Target(NamedTuple):
-    """The platform that is built for, in Go's words."""
-
-    os: str
-    arch: str
-
-    @classmethod
-    def of_environment(cls) -> "Target":
-        """$GOOS and $GOARCH, or this machine."""
-        found = go("env", "GOOS", "GOARCH").split()
-        return cls(found[0], found[1])
-
-    @property
-    def library_name(self) -> str:
-        return {"windows": "embws.dll", "darwin": "libembws.dylib"}.get(self.os, "libembws.so")
-
-    @property
-    def machine(self) -> str:
-        """The architecture, as a wheel's tag has it."""
-        names = {"amd64": "x86_64", "arm64": "aarch64", "386": "i686", "arm": "armv7l"}
-        if self.os == "darwin":
-            names["arm64"] = "arm64"
-        if self.os == "windows":
-            names.update({"amd64": "amd64", "arm64": "arm64", "386": "win32"})
-        return names.get(self.arch, self.arch)
-
-    def guess_tag(self) -> str:
-        """The platform tag, as far as it is known before the library is built."""
-        if self.os == "darwin":
-            return f"macosx_{'11_0' if self.arch == 'arm64' else '10_15'}_{self.machine}"
-        if self.os == "windows":
-            return self.machine if self.arch == "386" else f"win_{self.machine}"
-        return f"{self.os}_{self.machine}"
-
-    def tag(self, library: Path) -> str:
-        """The platform tag of a wheel with this library: manylinux for the oldest glibc that has all that it uses."""
-        if self.os != "linux":
-            return self.guess_tag()
-        data = library.read_bytes()
-        minors = [int(minor) for minor in re.findall(rb"\0GLIBC_2\.(\d+)(?:\.\d+)?\0", data.replace(b"\0", b"\0\0"))]
-        if not minors:  # every library of Go's uses symbols of glibc that have a version; musl has none
-            fail("musl cannot load the Go runtime from a shared library, so the package does not work here; take glibc")
-        return f"manylinux_2_{max(17, *minors)}_{self.machine}"
-
-
-def go(*arguments: str, folder: Optional[Path] = None, **environment: str) -> str:
+def go(*arguments: str, target: Optional[Target] = None, **environment: str) -> str:
     """Runs the go command and returns what it prints."""
     command = shutil.which("go")
     if command is None:
-        fail("building needs Go 1.23 or newer, and there is no `go` on PATH: install it from https://go.dev/dl/")
-    done = subprocess.run(
-        [command, *arguments], cwd=folder or GO, env={**os.environ, "GOWORK": "off", **environment},
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        fail(f"building needs Go {oldest_go()} or newer, and there is no `go` on PATH: {INSTALL}")
+    try:
+        done = subprocess.run(
+            [command, *arguments], cwd=GO, env={**os.environ, **MODULES, **environment},
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8", errors="surrogateescape",
+        )  # fmt: skip
+    except OSError as error:
+        fail(f"{command} cannot be run: {error.strerror}")
     if done.returncode != 0:
-        sys.stderr.write(done.stderr)
-        said = done.stderr
-        if "C compiler" in said or "executable file not found" in said:
-            fail("building needs a C compiler besides Go: install gcc or clang, or set CC")
-        if "requires go >=" in said or "go.mod requires" in said:
-            fail("building needs Go 1.23 or newer: install it from https://go.dev/dl/")
-        fail(f"`go {' '.join(arguments[:2])}` failed; what it said stands above")
+        sys.stderr.write(done.stderr.encode(errors="surrogateescape").decode(errors="replace"))
+        fail(reason(done.stderr, target) or f"`go {' '.join(arguments[:2])}` failed; what it said stands above")
     return done.stdout
 
 
-def build_library(target: Target, folder: Path) -> Path:
-    """Builds the library into a folder, stripped, and the same each time."""
+#: What a Go says that is too old, by itself or because it may not or cannot load the one that go.mod asks for.
+TOO_OLD = re.compile(
+    r"cannot compile Go|(module|file) requires (Go|newer Go)|requires go ?>=|invalid go version|toolchain not available"
+    r"|golang\.org/toolchain@"
+)
+NO_COMPILER = re.compile(r"C compiler .* not found|executable file not found")
+NO_HEADER = re.compile(r"fatal error: '?([\w./]+\.h)'?( file not found|: No such file)")
+
+
+def reason(said: str, target: Optional[Target]) -> Optional[str]:
+    """What to do about a build that failed, if what Go said tells."""
+    if TOO_OLD.search(said):
+        return f"building needs Go {oldest_go()} or newer: {INSTALL}"
+    # The default compiler may be able to build for another platform, as clang is on macOS: only its failure tells.
+    if (
+        target is not None
+        and target != Target(*go("env", "GOHOSTOS", "GOHOSTARCH").split())
+        and not os.environ.get("CC")
+    ):
+        return f"building for {target} needs a C compiler for it: set CC"
+    if NO_COMPILER.search(said):
+        return "building needs a C compiler besides Go: install gcc or clang, or set CC"
+    if "malformed #cgo argument" in said:
+        return f"cgo allows no quotes or brackets in the path of the sources, {GO}: move them"
+    if header := NO_HEADER.search(said):
+        return f"the C compiler finds no {header[1]}: install the headers of the C library, such as Debian's libc6-dev"
+    return None
+
+
+def target_of_environment() -> Target:
+    """$GOOS and $GOARCH, or this machine. The first that a build asks of Go, so it also sees that Go is new enough."""
+    *platform, version = go("env", "GOOS", "GOARCH", "GOVERSION").splitlines()
+    number = re.search(r"go(\d+)\.(\d+)", version)  # none if somebody built it from a state between versions
+    oldest = oldest_go()
+    if number and (int(number[1]), int(number[2])) < tuple(map(int, oldest.split(".")[:2])):
+        fail(f"building needs Go {oldest} or newer, and the `go` on PATH is {number[1]}.{number[2]}: {INSTALL}")
+    return Target(*platform)
+
+
+def build_library(folder: Path) -> Tuple[Path, str]:
+    """Builds the library into a folder, stripped, and the same each time. Returns it and its platform tag."""
+    target = target_of_environment()
     library = folder / target.library_name
     link: List[str] = []
     if target.os == "linux":
-        link = [f"-Wl,--version-script={project_file('cmake/embws.map')}", "-Wl,-soname,libembws.so.0"]
+        link = [f"-Wl,--version-script={exports(folder, 'embws.map')}", "-Wl,-soname,libembws.so.0"]
         link.append("-Wl,--build-id=none")
     elif target.os == "darwin":
-        link = [f"-Wl,-exported_symbols_list,{project_file('cmake/embws.exp')}"]
+        link = [f"-Wl,-exported_symbols_list,{exports(folder, 'embws.exp')}"]
         link.append("-Wl,-install_name,@rpath/libembws.dylib")
     options = " ".join(f"'{option}'" for option in link)
-    vendored = ["-mod=vendor"] if (GO / "vendor").exists() else []  # also where GOFLAGS says another
+    modules = "-mod=vendor" if (GO / "vendor").exists() else "-mod=readonly"  # also where GOFLAGS says another
     go(
-        "build", *vendored, "-buildmode=c-shared", "-trimpath", "-buildvcs=false", "-tags=embws_norand",
+        "build", modules, "-buildmode=c-shared", "-trimpath", "-buildvcs=false", "-tags=embws_norand",
         f'-ldflags=-s -w -buildid= -extldflags "{options}"', "-o", str(library), "./capi",
-        CGO_ENABLED="1", GOOS=target.os, GOARCH=target.arch,
+        target=target, CGO_ENABLED="1", GOOS=target.os, GOARCH=target.arch,
     )  # fmt: skip
-    library.with_suffix(".h").unlink(missing_ok=True)  # cgo's header, which is not ours to show
-    return library
+    return library, target.tag(library.read_bytes())
+
+
+def exports(folder: Path, name: str) -> Path:
+    """A list of what the library exports, copied: the sources may be at a path that no linker option can have in it."""
+    return Path(shutil.copy(project_file(f"cmake/{name}"), folder))
 
 
 # -- What an sdist carries --------------------------------------------------------------------------------------------
 
-MODULE = f"""module github.com/embws/embws
 
-go 1.23
+def in_module(pattern: str) -> str:
+    """What go.mod says, which is said there alone."""
+    found = re.search(pattern, project_file("go.mod").read_text(encoding="utf-8"), re.M)
+    if found is None:
+        fail(f"go.mod has no line like {pattern}")
+    return found[1]
 
-require {POINTER} v0.0.1
-"""
-VENDORED = f"""# {POINTER} v0.0.1
-## explicit
-{POINTER}
-"""
+
+def oldest_go() -> str:
+    return in_module(r"^go (\S+)")
 
 
 def pointer_folder() -> Path:
@@ -137,18 +137,28 @@ def pointer_folder() -> Path:
     if vendored.exists():
         return vendored
     go("mod", "download", POINTER)
-    return Path(go("list", "-m", "-f", "{{.Dir}}", POINTER).strip())
+    return Path(go("list", "-mod=readonly", "-m", "-f", "{{.Dir}}", POINTER).strip())
+
+
+def files_of(folder: Path) -> Iterator[Path]:
+    """The files in a folder and below it, without what editors, tools and file systems leave there under hidden names."""
+    for path in sorted(folder.rglob("*")):
+        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+        if not hidden and path.is_file():
+            yield path
 
 
 def go_sources() -> Dict[str, bytes]:
     """All that is needed to build the library, by its path in an sdist's folder go/."""
-    files = {"go.mod": MODULE.encode(), "vendor/modules.txt": VENDORED.encode()}
+    version = in_module(rf"^(?:require)?\s*{POINTER} (\S+)")
+    module = f"module github.com/embws/embws\n\ngo {oldest_go()}\n\nrequire {POINTER} {version}\n"
+    vendored = f"# {POINTER} {version}\n## explicit\n{POINTER}\n"
+    files = {"go.mod": module.encode(), "vendor/modules.txt": vendored.encode()}
     for part in ("ws", "capi", "include", "cmake"):
-        for path in sorted((GO / part).rglob("*")):
+        suffixes = (".map", ".exp") if part == "cmake" else (".go", ".s", ".c", ".h", ".pgo")
+        for path in files_of(GO / part):
             name = path.relative_to(GO).as_posix()
-            suffixes = (".map", ".exp") if part == "cmake" else (".go", ".s", ".c", ".h", ".pgo")
-            wanted = path.suffix in suffixes
-            if path.is_file() and wanted and not name.endswith("_test.go"):
+            if path.suffix in suffixes and not name.endswith("_test.go"):
                 files[name] = path.read_bytes()
     for path in sorted(pointer_folder().glob("*")):
         if path.name == "LICENSE" or path.suffix == ".go" and not path.name.endswith("_test.go"):
@@ -156,13 +166,8 @@ def go_sources() -> Dict[str, bytes]:
     return files
 
 
-def go_license() -> Dict[str, bytes]:
-    """The licences of what the library has in it that is not of this project."""
-    found = {}
-    for name, path in (
-        ("LICENSE-go", Path(go("env", "GOROOT").strip()) / "LICENSE"),
-        ("LICENSE-go-pointer", pointer_folder() / "LICENSE"),
-    ):
-        if path.exists():
-            found[name] = path.read_bytes()
-    return found
+def license_text(name: str) -> bytes:
+    """A licence of what a wheel has in it. Go's own is a file of ours, for not every installed Go has it beside it."""
+    if name == "LICENSE-go-pointer" and not (HERE / name).exists():
+        return (pointer_folder() / "LICENSE").read_bytes()
+    return project_file(name).read_bytes()
