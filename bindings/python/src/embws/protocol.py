@@ -5,8 +5,8 @@
     for event in protocol.events():
         if isinstance(event, Request):
             protocol.accept()
-        elif isinstance(event, Data):
-            ...
+    for message in protocol.messages():  # or more of events(), where pieces of messages will do
+        ...
     sock.sendall(protocol.data_to_send())
 
 It does what RFC 6455 demands without being asked: Pings are answered and a Close is echoed, in data_to_send().
