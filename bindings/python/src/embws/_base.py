@@ -64,6 +64,8 @@ _receive = lib.embws_session_receive
 _receive_batch = lib.embws_session_receive_batch
 _send = lib.embws_session_send
 _send_frame = lib.embws_session_send_frame
+_send_header = lib.embws_session_send_header
+_sent_payload = lib.embws_session_sent
 _BATCH: Final = abi.BATCH
 _WRITTEN: Final = abi.WRITTEN
 _loads = marshal.loads
@@ -419,6 +421,25 @@ class Protocol(Received):
         else:
             self._sent(scratch, status)
 
+    def _send_alone(self, message: Any) -> Optional[bytes]:
+        """Sends a whole message if that is all that is to be sent, and gives its frame. None if it is not, or if it is
+        another thing than a short str or bytes: then nothing was done."""
+        if type(message) is bytes:
+            opcode, payload = abi.BINARY | FIN, message
+        elif type(message) is str:
+            opcode, payload = abi.TEXT | FIN, utf8(message, "message")
+        else:
+            return None
+        n = len(payload)
+        if n > LARGE or self._out or self._eof:
+            return None
+        scratch = local.scratch
+        status = _send_frame(self._argument, scratch.io_address, opcode, payload, n)
+        if status == _WRITTEN:
+            return scratch.out[: scratch.sizes[OUT_LENGTH]]  # type: ignore[no-any-return]
+        self._sent(scratch, status)
+        return self.data_to_send()
+
     def _sent(self, scratch: Scratch, status: int) -> None:
         """Takes what a sending call has written, and raises what it refused."""
         if -20 < status < 0:
@@ -440,10 +461,11 @@ class Protocol(Received):
         if fin is not True and fin is not False:
             raise TypeError(f"fin must be bool, not {type(fin).__name__}")
         n, last = len(payload), int(fin)
-        self._sent(scratch, lib.embws_session_send_header(self._argument, scratch.io_address, opcode, last, n))
+        scratch.number.value = n
+        self._sent(scratch, _send_header(self._argument, scratch.io_address, opcode, last, scratch.number))
         if not self._client:
             self._out.append(payload)
-            self._sent(scratch, lib.embws_session_sent(self._argument, scratch.io_address, n))
+            self._sent(scratch, _sent_payload(self._argument, scratch.io_address, scratch.number))
             return
         address = ctypes.cast(c_char_p(payload), c_void_p).value or 0
         at = 0

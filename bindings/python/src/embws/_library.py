@@ -214,6 +214,8 @@ _FAST = (
     "embws_session_receive_batch",
     "embws_session_flush",
     "embws_session_send_frame",
+    "embws_session_send_header",
+    "embws_session_sent",
 )
 _IO = POINTER(IO)
 _PROTOTYPES: List[Tuple[str, Any, List[Any]]] = [
@@ -233,8 +235,6 @@ _PROTOTYPES: List[Tuple[str, Any, List[Any]]] = [
     ("embws_session_open", c_int32, [POINTER(c_void_p), c_uint32, POINTER(Options)]),
     ("embws_session_free", c_int32, [c_void_p]),
     ("embws_session_send", c_int32, [c_void_p, c_void_p, c_uint32, c_uint32, c_char_p, c_size_t]),
-    ("embws_session_send_header", c_int32, [c_void_p, c_void_p, c_uint32, c_uint32, c_uint64]),
-    ("embws_session_sent", c_int32, [c_void_p, c_void_p, c_uint64]),
     ("embws_session_ping", c_int32, [c_void_p, c_void_p, c_char_p, c_size_t]),
     ("embws_session_pong", c_int32, [c_void_p, c_void_p, c_char_p, c_size_t]),
     ("embws_session_close", c_int32, [c_void_p, c_void_p, c_uint32, c_char_p, c_size_t]),

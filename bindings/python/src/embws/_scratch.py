@@ -39,6 +39,7 @@ class Scratch:
         "io_address",
         "io_view",
         "list_view",
+        "number",
         "out",
         "out_view",
         "sizes",
@@ -76,6 +77,7 @@ class Scratch:
             list_capacity=LIST_SIZE,
         )
         self.batch_address = byref(self.batch)
+        self.number = ctypes.c_uint64()  # an argument that is longer than a C int
 
 
 # Where the results stand in an embws_io, read at once: eaten, out_length, taken, found, state, more, peer_code, sent_code,

@@ -25,7 +25,6 @@ from typing import (
     overload,
 )
 
-from .. import _library as abi
 from .._connection import (
     HOLD_SECONDS,
     INTERNAL_ERROR,
@@ -205,10 +204,19 @@ class Connection(asyncio.BufferedProtocol):
         if self._receiver is not None or self._streaming:
             raise self._concurrent()
         if not self._messages:
-            try:
-                await self._wait_for(self._messages)
-            except ConnectionClosedOK:
-                raise StopAsyncIteration from None
+            if not (
+                self._held or self._ended or self._deferred
+            ):  # the usual case of _wait_for(), without its coroutine
+                self._receiver = asyncio.Future(loop=self.loop)
+                try:
+                    await self._receiver
+                finally:
+                    self._receiver = None
+            if not self._messages:
+                try:
+                    await self._wait_for(self._messages)
+                except ConnectionClosedOK:
+                    raise StopAsyncIteration from None
         message = self._messages.popleft()
         if self._full and len(self._messages) <= self._low:
             self._read_on()
@@ -403,15 +411,15 @@ class Connection(asyncio.BufferedProtocol):
         if not self._open:
             await self._refuse()
         protocol = self.protocol
-        if type(message) is bytes and text is None:
-            protocol._send(abi.BINARY, True, message)  # what send_binary() does with bytes
-        elif type(message) is str and text is None:
-            protocol.send_text(message)
-        elif isinstance(message, (str, bytes, bytearray, memoryview)):
-            queue_message(protocol, cast(Union[str, BytesLike], message), text)
-        else:
+        if text is None and not self._messages and (frame := protocol._send_alone(message)) is not None:
+            self.transport.write(frame)
+            if self._writing_paused:
+                await self._drain()
+            return
+        if not isinstance(message, (str, bytes, bytearray, memoryview)):
             await self._send_fragments(message, text)
             return
+        queue_message(protocol, message, text)
         # As long as there are messages to be answered the answers are collected: one write for all.
         if self._messages:
             self._deferred += len(message)
