@@ -623,3 +623,18 @@ def test_a_peer_that_vanishes_is_no_failure_of_the_handler(caplog: pytest.LogCap
         soon(lambda: not server._threads)
     assert [record.levelname for record in caplog.records if "closed: no close frame" in record.message] == ["INFO"]
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+def test_a_ping_without_a_pong_is_told_at_the_end_only_if_that_was_asked_for() -> None:
+    ended = threading.Event()
+
+    def talk(sock: socket.socket) -> None:
+        ended.wait(SECONDS)  # and no Ping is answered
+
+    with raw_server(talk) as uri_of_peer, connect(uri_of_peer) as websocket:
+        alone, also = websocket.ping(b"1"), websocket.ping(b"2", ack_on_close=True)
+        assert not also.is_set()
+        ended.set()
+        assert also.wait(SECONDS)
+        assert websocket.wait_closed(SECONDS)
+        assert not alone.is_set()

@@ -37,12 +37,14 @@ from typing import (
     Mapping,
     NoReturn,
     Optional,
+    Set,
     Tuple,
     TypeVar,
     Union,
     overload,
 )
 
+from .._arguments import flag
 from .._connection import (
     HOLD_SECONDS,
     INTERNAL_ERROR,
@@ -145,6 +147,7 @@ class Connection:
         self._held: Held = b""
         self._held_until = 0.0
         self._pings: Pings[threading.Event] = Pings()
+        self._set_at_end: Set[threading.Event] = set()  # those of them that do not wait for a Pong alone
         self._alive_at: Optional[float] = None  # when keepalive has something to do
         self._alive_pong: Optional[threading.Event] = None
         self._open = False  # messages can be sent
@@ -678,17 +681,20 @@ class Connection:
 
     # -- Pings ----------------------------------------------------------------------------------------------------
 
-    def ping(self, data: Union[None, str, BytesLike] = None) -> threading.Event:
-        """Sends a Ping, and gives an event that is set when the Pong has come, or the connection has ended; ``latency``
-        then has the seconds. ``data`` is up to 125 bytes; by default it is random."""
-        waiter = self._say(self._ping, data)
+    def ping(self, data: Union[None, str, BytesLike] = None, ack_on_close: bool = False) -> threading.Event:
+        """Sends a Ping, and gives an event that is set when the Pong has come; ``latency`` then has the seconds. With
+        ``ack_on_close`` it is also set when the connection ends. Without, who waits for it needs a time-out. ``data`` is up
+        to 125 bytes; by default it is random."""
+        waiter = self._say(self._ping, data, flag(ack_on_close, "ack_on_close"))
         self._do(self._wake_keeper)  # the user may wait for the event, and not read
         return waiter
 
-    def _ping(self, data: Union[None, str, BytesLike]) -> threading.Event:
+    def _ping(self, data: Union[None, str, BytesLike], ack_on_close: bool = False) -> threading.Event:
         payload = self._pings.payload(data)
         self.protocol.ping(payload)
         waiter = threading.Event()
+        if ack_on_close:
+            self._set_at_end.add(waiter)
         self._pings.add(payload, waiter, time.monotonic())
         return waiter
 
@@ -701,6 +707,7 @@ class Connection:
         for payload in payloads:
             for waiter, sent in self._pings.answered(payload):
                 self.latency = now - sent
+                self._set_at_end.discard(waiter)
                 waiter.set()
                 if waiter is self._alive_pong:
                     self._alive_pong = None
@@ -851,7 +858,8 @@ class Connection:
     def _tell_lost(self) -> None:
         """Once begun, it can be called again to be completed."""
         self._transport.close()
-        for waiter in self._pings.abandon():
+        self._pings.abandon()
+        for waiter in self._set_at_end:
             waiter.set()
         self._wake_waiters()
         self._wake_keeper()
