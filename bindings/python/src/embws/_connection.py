@@ -359,12 +359,15 @@ class Negotiation:
         raise NegotiationError(f"missing subprotocol; expected one of {wanted}")
 
 
-def answer(protocol: ServerProtocol, response: Response, server_header: Optional[str]) -> None:
-    """Has the protocol send a response: 101 accepts the upgrade."""
+def answer(protocol: ServerProtocol, response: Response, server_header: Optional[str], serving: bool = True) -> bool:
+    """Has the protocol send a response: 101 accepts the upgrade. Says whether another request may come: after the answer to
+    a plain one, unless the client or the server wants to end (proxies send both on one connection)."""
     headers = Headers(response.headers)
     if server_header is not None and "server" not in headers:
         headers["Server"] = server_header
     if response.status_code == 101:
         protocol.accept(response.subprotocol, headers)
     else:
-        protocol.reject(response.status_code, response.body, headers)
+        plain = protocol.request is not None and not protocol.request.upgrade
+        protocol.reject(response.status_code, response.body, headers, close=not (plain and serving))
+    return response.status_code != 101 and not protocol.close_expected()

@@ -78,6 +78,9 @@ class ServerConnection(Connection):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         self.server._connections.add(self)
+        self._start_open_timer()
+
+    def _start_open_timer(self) -> None:
         if self.server._terms.open_timeout is not None:
             self._open_timer = self.loop.call_later(self.server._terms.open_timeout, self._too_late)
 
@@ -119,15 +122,23 @@ class ServerConnection(Connection):
         terms = self.server._terms
         if response.status_code == 101 and not self.server.is_serving():
             response = respond(503, "Server is shutting down.\n")
+        serving = self.server.is_serving()
         try:
-            answer(self.protocol, response, terms.server_header)
+            another = answer(self.protocol, response, terms.server_header, serving)
         except Exception:
             self.logger.error("the response cannot be sent", exc_info=True)
             response = failed_response()
-            answer(self.protocol, response, terms.server_header)
+            another = answer(self.protocol, response, terms.server_header, serving)
         if self._open_timer is not None:
             self._open_timer.cancel()
             self._open_timer = None
+        if another:
+            self.logger.info("request answered (%d)", response.status_code)
+            self._flush()
+            self.request = None
+            self._start_open_timer()
+            self._handshake()  # the next request may be there already
+            return
         self.response = response
         if response.status_code != 101:
             self.logger.info("connection rejected (%d)", response.status_code)

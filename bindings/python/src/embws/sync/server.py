@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import selectors
@@ -68,15 +69,19 @@ class ServerConnection(Connection):
     ) -> bool:
         """Waits for the request and answers it; says whether the connection is open now. ``timeout``, in seconds, bounds
         the wait for the request; and that for a refusal to leave, if there is no ``close_timeout``."""
-        deadline = None if timeout is None else time.monotonic() + timeout
-        requested = self._until(self._is_requested, deadline)
-        if requested is None:
-            self.logger.info("opening handshake timed out")
-            return False
-        if requested:
+        another: Optional[bool] = True
+        while another:
+            deadline = None if timeout is None else time.monotonic() + timeout
+            requested = self._until(self._is_requested, deadline)
+            if requested is None:
+                self.logger.info("opening handshake timed out")
+                return False
+            if not requested:
+                break
             assert self.request is not None
             response = self._respond(self.request, negotiation, process_request, process_response)
-            if self._do(lambda: self._answer(response, server_header, serving)):
+            another = self._do(functools.partial(self._answer, response, server_header, serving))
+            if another is None:
                 return True
         # What was said is to arrive, and the client has a while to close.
         self._do(lambda: self._linger(timeout, serving))
@@ -89,8 +94,8 @@ class ServerConnection(Connection):
             return True
         return False if self._lost or self._ended else None
 
-    def _answer(self, response: Response, server_header: Optional[str], serving: Callable[[], bool]) -> bool:
-        """Sends the response; says whether the connection is open now."""
+    def _answer(self, response: Response, server_header: Optional[str], serving: Callable[[], bool]) -> Optional[bool]:
+        """Sends the response. None: the connection is open now; else whether another request may come."""
         if self._lost:
             return False
         if response.status_code == 101:
@@ -103,16 +108,22 @@ class ServerConnection(Connection):
                     self.logger.error("cannot keep a connection: %s", error)
                     response = respond(503, "Server is overloaded.\n")
         try:
-            answer(self.protocol, response, server_header)
+            another = answer(self.protocol, response, server_header, serving())
         except Exception:
             self.logger.error("the response cannot be sent", exc_info=True)
             response = failed_response()
-            answer(self.protocol, response, server_header)
+            another = answer(self.protocol, response, server_header, serving())
+        if another:
+            self.logger.info("request answered (%d)", response.status_code)
+            self._flush()
+            self.request = None
+            self._handshake()  # the next request may be there already
+            return True
         self.response = response
         if response.status_code == 101:
             self._opened()
             self._deliver()  # what has come behind the request
-            return True
+            return None
         self.logger.info("connection rejected (%d)", response.status_code)
         self._refused = True
         self._flush()
