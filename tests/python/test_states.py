@@ -585,3 +585,13 @@ def test_a_client_that_has_gone_cannot_be_accepted() -> None:
         protocol.accept()
     with pytest.raises(embws.InvalidHandshake):
         list(protocol.events())
+
+
+def test_a_large_refusal_ends_the_connection() -> None:
+    """More than one call of the library writes: the state is that of the last one."""
+    protocol = ServerProtocol()
+    protocol.receive_data(REQUEST)
+    list(protocol.events())
+    protocol.reject(403, bytes(4 << 20))
+    assert protocol.close_expected() and protocol.state is embws.State.CLOSED
+    assert len(protocol.data_to_send()) > 4 << 20

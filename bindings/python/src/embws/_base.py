@@ -238,11 +238,11 @@ class Protocol(Received):
             self._found(scratch, memory, at, eaten, found, control)
         if out_length:
             self._out.append(scratch.out_view[:out_length].tobytes())
-        if more:
-            self._flush(scratch)
         at += eaten
         if state != self._state or peer_code or sent_code:
             self._moved(state, peer_code, sent_code)
+        if more:
+            self._flush(scratch)
         if status:
             self._failed(status, memory[at:n].tobytes())
             return n
@@ -447,10 +447,10 @@ class Protocol(Received):
         _, out_length, _, _, state, more, peer_code, sent_code, _ = _unpack_results(scratch.io_view, RESULTS_AT)
         if out_length:
             self._out.append(scratch.out_view[:out_length].tobytes())
-        if more:
-            self._flush(scratch)
         if state != self._state:
             self._moved(state, peer_code, sent_code)
+        if more:
+            self._flush(scratch)
         if status < 0:
             if status in (abi.ERR_CLOSE_SENT, abi.ERR_CLOSE_SEEN, abi.ERR_FAILED):
                 raise self._closed_exception()
