@@ -96,7 +96,7 @@ def test_a_refusal_and_a_wrong_address_are_told_in_one_line() -> None:
     done = talk(free_port(), [])
     assert done.returncode == 1 and "cannot connect" in done.stderr and "Traceback" not in done.stderr
     done = subprocess.run([sys.executable, "-m", "embws", "http://x/"], capture_output=True, text=True, timeout=SECONDS)
-    assert done.returncode == 1 and "must begin with ws://" in done.stderr
+    assert done.returncode == 2 and "must begin with ws://" in done.stderr
 
 
 def test_the_demo_serves_the_page_and_closes_with_1001() -> None:
