@@ -36,7 +36,8 @@ SEQUENCE = re.compile(r"\x1b\[([?>]?)([\d;]*)([@-~])|\x1b([78=>])|\x1b[()](.)|([
 class Terminal:
     """A terminal with a program in it: a pseudo-terminal, and as much of a screen as lines and their editing need."""
 
-    def __init__(self, width: int = 80, height: int = 24) -> None:
+    def __init__(self, width: int = 80, height: int = 24, kind: str = "xterm") -> None:
+        self.kind = kind
         self.ours, self.theirs = pty.openpty()
         fcntl.ioctl(self.theirs, termios.TIOCSWINSZ, struct.pack("4H", height, width, 0, 0))
         self.before = termios.tcgetattr(self.theirs)
@@ -50,7 +51,7 @@ class Terminal:
         self.rest = ""  # of a sequence that has not come in whole
 
     def run(self, *command: str, **streams: Any) -> "subprocess.Popen[bytes]":
-        environment = {**os.environ, "TERM": "xterm", "INPUTRC": "/dev/null", "LC_ALL": "C.UTF-8"}
+        environment = {**os.environ, "TERM": self.kind, "INPUTRC": "/dev/null", "LC_ALL": "C.UTF-8"}
         ends = {"stdin": self.theirs, "stdout": self.theirs, "stderr": self.theirs, **streams}
 
         def control() -> None:
@@ -263,6 +264,19 @@ def test_the_prompt_stays_at_the_bottom_of_a_screen_that_scrolls() -> None:
             peer.say(f"line {n}")
         terminal.expect(*(f"< line {n}" for n in range(25, 30)), "> typed")
         assert terminal.row == 5
+
+
+def test_a_terminal_that_can_do_nothing_is_not_asked_to() -> None:
+    terminal = Terminal(kind="dumb")
+    with Peer() as peer, talking(terminal, peer) as process:
+        terminal.expect("> ")
+        peer.say("news")
+        terminal.wait(lambda t: t.lines == [f"! connected to {peer.uri}", "< news"])
+        terminal.keys("one\r")
+        assert peer.line() == "one"
+        peer.close(1000)
+        assert terminal.ended(process) == 0
+        assert b"\x1b" not in terminal.raw
 
 
 def test_wide_characters_take_two_columns() -> None:

@@ -129,6 +129,17 @@ def test_the_demo_serves_the_page_and_closes_with_1001() -> None:
         assert process.wait(SECONDS) == 0
 
 
+def test_the_demo_has_any_path_and_its_log_no_control_characters() -> None:
+    with running("-m", "embws", "serve", "--port", "0", "--path", "/ch\N{LATIN SMALL LETTER A WITH DIAERESIS}t") as (
+        process,
+        port,
+    ):
+        with connect(f"ws://127.0.0.1:{port}/ch\N{LATIN SMALL LETTER A WITH DIAERESIS}t") as connection:
+            connection.close(1000, "\x1b[31mred\nforged")
+        status, said = ended(process)
+        assert status == 0 and r"closed: 1000 \x1b[31mred\x0aforged" in said and "\x1b" not in said
+
+
 @pytest.mark.skipif(importlib.util.find_spec("readline") is None, reason="this Python has no readline")
 def test_a_terminal_has_prompts_commands_and_shows_control_frames() -> None:
     import pty

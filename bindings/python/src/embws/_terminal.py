@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import sys
 import unicodedata
 from typing import Any, Iterator, List, Optional
@@ -106,11 +105,10 @@ class Screen:
         """Prints above the row of the cursor, whatever that row is: empty, a prompt, or a prompt and half a line. The
         cursor is then where it was in its row, so that an editor of lines need not know."""
         if not self._above:
-            self._write(self._output, f"{sign}{text}\n")
+            self._write(self._output, f"\r{sign}{text}\n")
             return
         out: List[str] = []
-        room = max(8, shutil.get_terminal_size().columns - len(sign))
-        for row in rows(text, room):
+        for row in rows(text, max(8, self._width() - len(sign))):
             # Save the cursor; have a row below, by scrolling if need be, and insert one here. A row that the terminal finds
             # longer than we do is cut. Restored, the cursor is a row too high, unless that scrolled.
             out.append(f"\x1b7\r\n\x1b[A\x1b[L\x1b[?7l{sign}{row}\x1b[?7h\x1b8\x1b[B")
@@ -119,6 +117,12 @@ class Screen:
                 self._write(self._output, "".join(out))
                 out.clear()
         self._write(self._output, "".join(out))
+
+    def _width(self) -> int:
+        try:
+            return os.get_terminal_size(self._output or 0).columns or 80
+        except OSError:
+            return 80
 
     def _write(self, descriptor: Optional[int], text: str) -> bool:
         """Writes to a file itself: a stream of Python's would be locked by a thread that is stuck in it."""

@@ -328,7 +328,7 @@ class Client:
         """Why there is no connection."""
         uri = self.options.uri
         if isinstance(error, InvalidStatus):
-            body = error.response.body.decode(errors="replace").strip()
+            body = error.response.body[:500].decode(errors="replace").strip()
             return f"refused: HTTP {error.response.status_code}" + (f": {body}" if body else "")
         if self.tls is not None:
             import ssl
