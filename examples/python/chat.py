@@ -8,8 +8,11 @@ Each member has a queue and a task that sends from it, so that a slow one holds 
 
 import argparse
 import asyncio
+import contextlib
 import signal
-from typing import Dict
+import sys
+import urllib.parse
+from typing import Any, Dict, Set
 
 from embws import ConnectionClosed
 from embws.aio import ServerConnection, serve
@@ -17,6 +20,7 @@ from embws.aio import ServerConnection, serve
 WAITING = 100  # messages for a slow member, until it has to go
 
 members: Dict[ServerConnection, "asyncio.Queue[str]"] = {}
+leaving: Set["asyncio.Task[Any]"] = set()  # the event loop itself does not keep a task
 
 
 def say(text: str) -> None:
@@ -26,7 +30,9 @@ def say(text: str) -> None:
             queue.put_nowait(text)
         except asyncio.QueueFull:
             del members[connection]
-            asyncio.ensure_future(connection.close(1008, "too slow"))
+            task = asyncio.create_task(connection.close(1008, "too slow"))
+            leaving.add(task)
+            task.add_done_callback(leaving.discard)
 
 
 async def send_from(queue: "asyncio.Queue[str]", connection: ServerConnection) -> None:
@@ -38,10 +44,12 @@ async def send_from(queue: "asyncio.Queue[str]", connection: ServerConnection) -
 
 
 async def member(connection: ServerConnection) -> None:
-    name = connection.request.path.strip("/") or "somebody"
+    assert connection.request is not None  # an open connection has had one
+    path = connection.request.path.partition("?")[0]
+    name = urllib.parse.unquote(path).strip("/") or "somebody"
     queue: "asyncio.Queue[str]" = asyncio.Queue(WAITING)
     members[connection] = queue
-    sender = asyncio.ensure_future(send_from(queue, connection))
+    sender = asyncio.create_task(send_from(queue, connection))
     say(f"* {name} is here, as {len(members)} are")
     try:
         async for message in connection:
@@ -52,14 +60,11 @@ async def member(connection: ServerConnection) -> None:
         say(f"* {name} has left")
 
 
-async def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--port", type=int, default=1337)
-    port = parser.parse_args().port
-
+async def main(port: int) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        with contextlib.suppress(NotImplementedError):  # Windows has no such handlers: there, Ctrl-C ends the loop
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with serve(member, "127.0.0.1", port, max_size=4096) as server:
         address = next(iter(server.sockets)).getsockname()
         print(f"listening on ws://{address[0]}:{address[1]}/YOUR-NAME", flush=True)
@@ -67,4 +72,12 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--port", type=int, default=1337)
+    port = parser.parse_args().port
+    try:
+        asyncio.run(main(port))
+    except (OSError, OverflowError) as error:
+        sys.exit(f"cannot listen on port {port}: {error}")
+    except KeyboardInterrupt:
+        pass

@@ -19,7 +19,7 @@ def main() -> int:
             for message in messages:
                 connection.send(message)
                 print(connection.recv(timeout=10))
-    except (EmbwsError, OSError, TimeoutError) as error:
+    except (EmbwsError, OSError, ValueError) as error:  # ValueError tells what is wrong with the URI
         print(f"{uri}: {error}", file=sys.stderr)
         return 1
     return 0

@@ -7,6 +7,7 @@ import importlib.util
 import os
 import pathlib
 import re
+import runpy
 import signal
 import socket
 import subprocess
@@ -32,7 +33,10 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="the programs are ended 
 def running(*command: str, listens: str = r"127\.0\.0\.1:(\d+)") -> Iterator[Tuple["subprocess.Popen[str]", int]]:
     """Runs a program until the end of the block, once it has said where it listens."""
     process = subprocess.Popen(
-        [sys.executable, "-W", "error", *command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        [sys.executable, "-X", "dev", "-W", "error", *command],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     )
     assert process.stdout is not None
     try:
@@ -72,6 +76,12 @@ def free_port() -> int:
         return port
 
 
+def example(name: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    """Runs an example that ends by itself."""
+    command = [sys.executable, "-X", "dev", "-W", "error", str(EXAMPLES / f"{name}.py"), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=SECONDS)
+
+
 # -- The command line -------------------------------------------------------------------------------------------------
 
 
@@ -96,7 +106,7 @@ def test_a_refusal_and_a_wrong_address_are_told_in_one_line() -> None:
     done = talk(free_port(), [])
     assert done.returncode == 1 and "cannot connect" in done.stderr and "Traceback" not in done.stderr
     done = subprocess.run([sys.executable, "-m", "embws", "http://x/"], capture_output=True, text=True, timeout=SECONDS)
-    assert done.returncode == 1 and "must begin with ws://" in done.stderr
+    assert done.returncode == 2 and "must begin with ws://" in done.stderr
 
 
 def test_the_demo_serves_the_page_and_closes_with_1001() -> None:
@@ -117,6 +127,17 @@ def test_the_demo_serves_the_page_and_closes_with_1001() -> None:
                 connection.recv(timeout=SECONDS)
             assert closed.value.code == 1001
         assert process.wait(SECONDS) == 0
+
+
+def test_the_demo_has_any_path_and_its_log_no_control_characters() -> None:
+    with running("-m", "embws", "serve", "--port", "0", "--path", "/ch\N{LATIN SMALL LETTER A WITH DIAERESIS}t") as (
+        process,
+        port,
+    ):
+        with connect(f"ws://127.0.0.1:{port}/ch\N{LATIN SMALL LETTER A WITH DIAERESIS}t") as connection:
+            connection.close(1000, "\x1b[31mred\nforged")
+        status, said = ended(process)
+        assert status == 0 and r"closed: 1000 \x1b[31mred\x0aforged" in said and "\x1b" not in said
 
 
 @pytest.mark.skipif(importlib.util.find_spec("readline") is None, reason="this Python has no readline")
@@ -162,19 +183,15 @@ def test_an_echo_server_of_the_examples(name: str) -> None:
     with running(str(EXAMPLES / f"{name}.py"), "--port", "0") as (process, port):
         done = talk(port, ["one", "zwölf" * 50_000], "--quiet", path="/")
         assert done.stdout.splitlines() == ["one", "zwölf" * 50_000], done.stderr[:500]
-        client = subprocess.run(
-            [sys.executable, str(EXAMPLES / "client.py"), f"ws://127.0.0.1:{port}/", "a", "b"],
-            capture_output=True,
-            text=True,
-            timeout=SECONDS,
-        )
-        assert (client.returncode, client.stdout) == (0, "a\nb\n"), client.stderr
+        client = example("client", f"ws://127.0.0.1:{port}/", "a", "b")
+        assert (client.returncode, client.stdout, client.stderr) == (0, "a\nb\n", "")
         with connect(f"ws://127.0.0.1:{port}/") as connection:
             process.send_signal(signal.SIGTERM)
             with pytest.raises(embws.ConnectionClosed) as closed:
                 connection.recv(timeout=SECONDS)
             assert closed.value.code == 1001
-        assert process.wait(SECONDS) == 0
+        said, _ = process.communicate(timeout=SECONDS)
+        assert (process.returncode, said) == (0, "")  # a socket that is left open would be told here
 
 
 def test_the_chat_of_the_examples() -> None:
@@ -186,16 +203,222 @@ def test_the_chat_of_the_examples() -> None:
                 bob.send("hello")
                 assert ann.recv(timeout=SECONDS) == bob.recv(timeout=SECONDS) == "bob: hello"
             assert ann.recv(timeout=SECONDS) == "* bob has left"
-        assert ended(process)[0] == 0
+        assert ended(process) == (0, "")
+
+
+def test_the_client_of_the_examples_tells_in_a_line_what_is_wrong() -> None:
+    for uri in ("http://x/", "ws://", f"ws://127.0.0.1:{free_port()}/"):
+        done = example("client", uri)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr.startswith(f"{uri}: ") and done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", ["echo_server", "chat", "selectors_server"])
+def test_a_port_that_cannot_be_had_is_told_in_a_line(name: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        for port in (str(taken.getsockname()[1]), "65536", "-1"):
+            done = example(name, "--port", port)
+            assert (done.returncode, done.stdout) == (1, "")
+            assert done.stderr.startswith(f"cannot listen on port {port}: ") and done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", ["echo_server", "chat"])
+def test_an_example_runs_where_the_event_loop_has_no_signal_handlers(name: str) -> None:
+    """As on Windows."""
+    program = f"""if True:
+        import asyncio, runpy, sys
+        def none(*_):
+            raise NotImplementedError
+        asyncio.SelectorEventLoop.add_signal_handler = none
+        sys.argv = ["x", "--port", "0"]
+        runpy.run_path({str(EXAMPLES / name)!r} + ".py", run_name="__main__")
+    """
+    with running("-c", program) as (process, port):
+        with connect(f"ws://127.0.0.1:{port}/"):
+            pass
+        assert ended(process, signal.SIGINT)[0] == 0
+
+
+def test_the_selectors_server_goes_on_when_accept_fails() -> None:
+    program = f"""if True:
+        import embws, os, resource, runpy, sys
+        room = len(os.listdir("/dev/fd")) + 10
+        resource.setrlimit(resource.RLIMIT_NOFILE, (room, room))
+        sys.argv = ["x", "--port", "0"]
+        runpy.run_path({str(EXAMPLES / "selectors_server.py")!r}, run_name="__main__")
+    """
+    with running("-c", program) as (process, port), contextlib.ExitStack() as stack:
+        first = stack.enter_context(connect(f"ws://127.0.0.1:{port}/"))
+        with contextlib.ExitStack() as others:
+            for _ in range(12):
+                others.enter_context(socket.create_connection(("127.0.0.1", port), SECONDS))
+            assert process.stdout is not None and "cannot accept" in process.stdout.readline()
+            first.send("still there")
+            assert first.recv(timeout=SECONDS) == "still there"
+        with connect(f"ws://127.0.0.1:{port}/") as another:
+            another.send("again")
+            assert another.recv(timeout=SECONDS) == "again"
+
+
+def test_the_selectors_server_does_not_copy_what_waits_for_a_slow_client() -> None:
+    module = runpy.run_path(str(EXAMPLES / "selectors_server.py"))
+
+    class Slow:
+        def __init__(self) -> None:
+            self.got, self.memory = b"", set()
+
+        def send(self, data: memoryview) -> int:
+            self.memory.add(id(data.obj))
+            self.got += bytes(data[:100])
+            return min(100, len(data))
+
+    slow = Slow()
+    client = module["Client"](slow)
+    client.protocol = embws.ServerProtocol(handshake=False)
+    client.protocol.send_binary(bytes(10_000))
+    client.send()
+    assert len(slow.got) == 10_004 and len(slow.memory) == 1
+    assert client.waiting == 0 and not client.unsent
+
+
+def test_the_examples_are_typed(tmp_path: pathlib.Path) -> None:
+    if importlib.util.find_spec("mypy") is None:
+        pytest.skip("mypy is not installed")
+    files = [str(path) for path in sorted(EXAMPLES.glob("*.py"))]
+    assert len(files) >= 5
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", "--strict", "--python-version", "3.11", "--cache-dir", str(tmp_path), *files],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+# -- ASGI -------------------------------------------------------------------------------------------------------------
+
+#: An application with all that the adapter has to bear, each on a path of its own.
+APPLICATION = f"""if True:
+    import asyncio, sys
+    sys.path.insert(0, {str(EXAMPLES)!r})
+    import asgi, uvicorn
+
+    outcome = []
+    known, reached, go = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def app(scope, receive, send):
+        path = scope["path"]
+        assert (await receive())["type"] == "websocket.connect"
+        if path == "/denied":
+            assert "websocket.http.response" in scope["extensions"]
+            fields = [(b"WWW-Authenticate", b"Basic"), (b"Content-Length", b"7")]
+            await send({{"type": "websocket.http.response.start", "status": 401, "headers": fields}})
+            await send({{"type": "websocket.http.response.body", "body": b"who ", "more_body": True}})
+            await send({{"type": "websocket.http.response.body", "body": b"are you?"}})
+        elif path == "/200":
+            await send({{"type": "websocket.http.response.start", "status": 200, "headers": []}})
+            await send({{"type": "websocket.http.response.body", "body": b""}})
+        elif path == "/close":
+            await send({{"type": "websocket.close"}})
+        elif path == "/raises":
+            raise ValueError("a defect")
+        elif path == "/early":
+            await send({{"type": "websocket.send", "text": "before it is open"}})
+        elif path == "/late":
+            reached.set()
+            await go.wait()
+            await send({{"type": "websocket.accept"}})
+            await send({{**await receive(), "type": "websocket.send"}})
+        elif path == "/wrong":
+            await send({{"type": "websocket.accept"}})
+            await send({{"type": "websocket.close", "code": 1}})
+        elif path == "/gone":
+            await send({{"type": "websocket.accept"}})
+            outcome.append((await receive())["type"])
+            try:
+                await send({{"type": "websocket.send", "text": "x"}})
+            except OSError as error:
+                outcome.append(type(error).__name__)
+            known.set()
+        elif path == "/outcome":
+            await send({{"type": "websocket.accept"}})
+            await known.wait()
+            await send({{"type": "websocket.send", "text": " ".join(outcome)}})
+        elif path == "/reached":
+            await reached.wait()
+        elif path == "/go":
+            go.set()
+
+    uvicorn.run(app, host="127.0.0.1", port=int(sys.argv[1]), ws=asgi.EmbwsProtocol, lifespan="off")
+"""
+UVICORN = r"running on http://127\.0\.0\.1:(\d+)"
+
+
+def refusal(port: int, path: str) -> embws.Response:
+    with pytest.raises(embws.InvalidStatus) as refused:
+        connect(f"ws://127.0.0.1:{port}{path}")
+    return refused.value.response
+
+
+@pytest.mark.skipif(importlib.util.find_spec("uvicorn") is None, reason="uvicorn is not installed")
+def test_the_asgi_adapter_keeps_to_the_specification() -> None:
+    with running("-c", APPLICATION, str(free_port()), listens=UVICORN) as (process, port):
+        # A response instead of the upgrade.
+        response = refusal(port, "/denied")
+        assert (response.status_code, response.body) == (401, b"who are you?")
+        assert response.headers["WWW-Authenticate"] == "Basic" and response.headers.get_all("Content-Length") == ["12"]
+        assert refusal(port, "/close").status_code == 403
+        # What the application does wrong, or not at all.
+        for path in ("/200", "/raises", "/early", "/nothing"):
+            assert refusal(port, path).status_code == 500, path
+        with connect(f"ws://127.0.0.1:{port}/wrong") as connection:
+            with pytest.raises(embws.ConnectionClosed) as closed:
+                connection.recv(timeout=SECONDS)
+            assert closed.value.code == 1011
+        # Sending to who has gone is an OSError.
+        connect(f"ws://127.0.0.1:{port}/gone").close()
+        with connect(f"ws://127.0.0.1:{port}/outcome") as connection:
+            assert connection.recv(timeout=SECONDS) == "websocket.disconnect ClientDisconnected"
+        # What comes before the application has accepted waits for that.
+        client = embws.ClientProtocol(f"ws://127.0.0.1:{port}/late")
+        with socket.create_connection(("127.0.0.1", port), SECONDS) as sock:
+            sock.sendall(client.data_to_send())
+            assert refusal(port, "/reached").status_code == 500  # else uvicorn itself drops what follows the request
+            eager = embws.ClientProtocol(None)
+            eager.send_text("early")
+            sock.sendall(eager.data_to_send())
+            assert refusal(port, "/go").status_code == 500
+            found: List[object] = []
+            while len(found) < 2:
+                client.receive_data(sock.recv(4096))
+                found += client.events()
+            assert isinstance(found[1], embws.Data) and found[1].data == "early"
 
 
 @pytest.mark.skipif(importlib.util.find_spec("uvicorn") is None, reason="uvicorn is not installed")
 def test_an_asgi_application_under_uvicorn() -> None:
     port = free_port()
-    with running(str(EXAMPLES / "asgi.py"), "--port", str(port), listens=r"running on http://127\.0\.0\.1:(\d+)"):
+    with running(str(EXAMPLES / "asgi.py"), "--port", str(port), listens=UVICORN) as (process, _):
         done = talk(port, ["one", "two"], "--quiet", path="/any")
         assert done.stdout.splitlines() == ["one", "two"], done.stderr
         with connect(f"ws://127.0.0.1:{port}/") as connection:
             large = os.urandom(1 << 20)
             connection.send(large)
             assert connection.recv(timeout=SECONDS) == large
+        with pytest.raises(urllib.error.HTTPError) as plain:
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=SECONDS)
+        with plain.value as answer:
+            assert answer.code == 426 and answer.read() == b"This is a WebSocket.\n"
+        done = example("asgi", "--port", str(port))
+        assert done.returncode != 0 and "Traceback" not in done.stderr and done.stderr.count("ERROR") == 1
+        with connect(f"ws://127.0.0.1:{port}/") as connection:
+            process.send_signal(signal.SIGINT)
+            with pytest.raises(embws.ConnectionClosed) as closed:
+                connection.recv(timeout=SECONDS)
+            assert closed.value.code == 1012
+        said, _ = process.communicate(timeout=SECONDS)
+        assert "Traceback" not in said and "Warning" not in said
+    done = example("asgi", "--port", "65536")
+    assert done.returncode == 1 and done.stderr.startswith("cannot listen on port 65536: ")
+    assert done.stderr.count("\n") == 1

@@ -10,6 +10,7 @@ import urllib.parse
 from pathlib import Path
 from typing import Optional
 
+from ._terminal import visible
 from .aio import ServerConnection, serve
 from .exceptions import ConnectionClosed
 from .http import Headers, Request, Response
@@ -36,12 +37,13 @@ async def echo(connection: ServerConnection) -> None:
             await connection.send(message)
     except ConnectionClosed:
         pass
-    reason = connection.close_reason or ""
+    reason = visible(connection.close_reason or "")  # a client is not to steer the terminal of the log
     log.info("%s: closed: %s %s", connection.remote_address, connection.close_code, reason)
 
 
 async def _main(host: str, port: int, path: str, subprotocol: str) -> None:
     body = page()
+    path = urllib.parse.quote(path, "/%:@!$&'()*+,;=-._~")  # as it comes in a request
 
     def process_request(connection: ServerConnection, request: Request) -> Optional[Response]:
         where = request.path.partition("?")[0]
@@ -89,7 +91,7 @@ def run(host: str, port: int, path: str, subprotocol: str) -> int:
         asyncio.run(_main(host, port, path, subprotocol))
     except KeyboardInterrupt:
         pass
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # UnicodeError is for a name that cannot be one of a host
         print(f"cannot listen on {host}:{port}: {error}", file=sys.stderr)
         return 1
     return 0
