@@ -34,7 +34,7 @@ if __name__ == "__main__":
     port = parser.parse_args().port
     try:
         asyncio.run(main(port))
-    except (OSError, OverflowError) as error:
+    except (OSError, ValueError) as error:
         sys.exit(f"cannot listen on port {port}: {error}")
     except KeyboardInterrupt:
         pass
