@@ -133,6 +133,10 @@ class ConnectionClosed(EmbwsError):
     if none came (RFC 6455 7.1.5).
     """
 
+    rcvd: Optional[Close]
+    sent: Optional[Close]
+    rcvd_then_sent: Optional[bool]
+
     def __init__(self, rcvd: Optional[Close], sent: Optional[Close], rcvd_then_sent: Optional[bool] = None) -> None:
         self.rcvd, self.sent, self.rcvd_then_sent = rcvd, sent, rcvd_then_sent
         super().__init__(rcvd, sent, rcvd_then_sent)

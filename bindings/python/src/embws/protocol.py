@@ -162,6 +162,7 @@ class ClientProtocol(Protocol):
     response: Optional[Response]
     #: The URI in its parts.
     uri: Optional[URI]
+    subprotocol: Optional[str]
     _request: Optional[Request]
 
     def __init__(

@@ -10,7 +10,7 @@ from typing import Any, AsyncIterator, Callable, Generator, Optional, Sequence, 
 from .._arguments import function, headers_of, no_compression, no_proxy
 from .._connection import SOFTWARE, Limit, check_tls, seconds, software_field
 from ..exceptions import InvalidHandshake, InvalidStatus, Violation
-from ..http import HeadersLike, Response
+from ..http import HeadersLike, Request, Response
 from ..protocol import ClientProtocol
 from ..uri import parse_uri
 from .connection import Connection, Logger
@@ -23,6 +23,8 @@ class ClientConnection(Connection):
 
     _client = True
     protocol: ClientProtocol  # pyright: ignore[reportIncompatibleVariableOverride]
+    request: Optional[Request]
+    response: Optional[Response]
 
     def __init__(self, protocol: ClientProtocol, **settings: Any) -> None:
         super().__init__(protocol, **settings)

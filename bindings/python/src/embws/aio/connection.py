@@ -75,6 +75,14 @@ class Connection(asyncio.BufferedProtocol):
     response: Optional[Response]
     #: Seconds that the last Ping took to be answered; 0 as long as none was.
     latency: float
+    #: Seconds from one Ping of keepalive to the next; None for no keepalive.
+    ping_interval: Optional[float]
+    #: Seconds that a Pong of keepalive may take; None for as many as it likes.
+    ping_timeout: Optional[float]
+    #: Seconds that the closing handshake may take; None for as many as it likes.
+    close_timeout: Optional[float]
+    #: The event loop that it belongs to.
+    loop: asyncio.AbstractEventLoop
 
     def __init__(
         self,

@@ -50,9 +50,12 @@ class _Terms:
         server_header: Optional[str],
         open_timeout: Optional[float],
     ) -> None:
-        self.handler, self.negotiation = handler, negotiation
-        self.process_request, self.process_response = process_request, process_response
-        self.server_header, self.open_timeout = server_header, open_timeout
+        self.handler: Handler = handler
+        self.negotiation: Negotiation = negotiation
+        self.process_request: Optional[ProcessRequest] = process_request
+        self.process_response: Optional[ProcessResponse] = process_response
+        self.server_header: Optional[str] = server_header
+        self.open_timeout: Optional[float] = open_timeout
 
 
 class ServerConnection(Connection):
@@ -61,6 +64,8 @@ class ServerConnection(Connection):
     protocol: ServerProtocol  # pyright: ignore[reportIncompatibleVariableOverride]
     #: The server that has accepted it.
     server: "Server"
+    request: Optional[Request]
+    response: Optional[Response]
 
     def __init__(self, protocol: ServerProtocol, server: "Server", **settings: Any) -> None:
         super().__init__(protocol, **settings)

@@ -25,6 +25,7 @@ class ClientConnection(Connection):
 
     _client = True
     protocol: ClientProtocol  # pyright: ignore[reportIncompatibleVariableOverride]
+    response: Optional[Response]
 
     def __enter__(self) -> "ClientConnection":
         return self

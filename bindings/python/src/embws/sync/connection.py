@@ -109,18 +109,21 @@ class Connection:
         self.protocol = protocol
         #: The socket under it.
         self.socket = sock
-        self.ping_interval = seconds(ping_interval, "ping_interval")
-        self.ping_timeout = seconds(ping_timeout, "ping_timeout")
-        self.close_timeout = seconds(close_timeout, "close_timeout")
+        #: Seconds from one Ping of keepalive to the next; None for no keepalive.
+        self.ping_interval: Optional[float] = seconds(ping_interval, "ping_interval")
+        #: Seconds that a Pong of keepalive may take; None for as many as it likes.
+        self.ping_timeout: Optional[float] = seconds(ping_timeout, "ping_timeout")
+        #: Seconds that the closing handshake may take; None for as many as it likes.
+        self.close_timeout: Optional[float] = seconds(close_timeout, "close_timeout")
         self.logger: Logger = logger or logging.getLogger("embws.client" if self._client else "embws.server")
         #: The request of the handshake.
         self.request: Optional[Request] = protocol.request if isinstance(protocol, ClientProtocol) else None
         #: The response of the handshake.
         self.response: Optional[Response] = None
         #: Seconds that the last Ping took to be answered; 0 as long as none was.
-        self.latency = 0.0
+        self.latency: float = 0.0
         #: A unique identifier, for logs.
-        self.id = uuid.uuid4()
+        self.id: uuid.UUID = uuid.uuid4()
         self._high, self._low = water_marks(max_queue, "max_queue")
         self._transport = Transport(sock)
         self._local_address, self._remote_address = _addresses(sock)

@@ -50,6 +50,8 @@ class ServerConnection(Connection):
     protocol: ServerProtocol  # pyright: ignore[reportIncompatibleVariableOverride]
     #: The server that has accepted it.
     server: "Server"
+    request: Optional[Request]
+    response: Optional[Response]
 
     def __enter__(self) -> "ServerConnection":
         return self
