@@ -9,8 +9,8 @@ from typing import Any, Deque, Iterator, Optional, Tuple, Union
 
 from . import _library as abi
 from ._library import EVENT
+from ._standing import Standing
 from .events import Close, Data, Event, Ping, Pong, View
-from .exceptions import Violation
 
 __all__ = ["Message", "Payload", "Received"]
 
@@ -23,12 +23,13 @@ _iterate_events = EVENT.iter_unpack
 _new_data: Any = tuple.__new__  # a NamedTuple is made faster so than by its own __new__
 
 
-class Received:
+class Received(Standing):
     """The receiving end of a protocol object, as its user sees it."""
 
-    __slots__ = ("_blocked", "_failure", "_held", "_left", "_parts", "_pending", "_skip", "_text")
+    __slots__ = ("_blocked", "_held", "_left", "_parts", "_pending", "_skip", "_text")
 
-    def __init__(self) -> None:
+    def __init__(self, max_size: Optional[int]) -> None:
+        super().__init__(max_size)
         # What was received, in one of four forms: a list of whole messages; (event,) of a Request or Response;
         # (payload, kind, flags, code) of a piece or a control frame; (bytes, events, control) of a call that found several.
         self._pending: Deque[Any] = deque()
@@ -37,8 +38,7 @@ class Received:
         # Bytes that wait: for accept() or reject(); or, when they begin with a Close or with what breaks a rule, for the
         # events before it to be taken, because behind it none of them can be answered.
         self._held: Union[bytes, bytearray] = b""
-        self._failure: Optional[Violation] = None
-        # Set with each of these two and at the end of the transport, and reset when something is received without any.
+        # Set with that, with a failure and at the end of the transport, and reset when something is received without any.
         self._blocked = False
         self._parts: Optional[io.BytesIO] = None  # of a message that messages() puts together
         self._text = False  # which is text

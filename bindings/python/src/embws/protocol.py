@@ -20,12 +20,13 @@ from typing import Any, Callable, Optional, Sequence, Union
 
 from . import _library as abi
 from ._arguments import flag, headers_of, text_or_bytes
-from ._base import BytesLike, Protocol, State
 from ._head import Head, Texts, optional, text
 from ._head import connect_options as _options
 from ._head import handshake_options as _limits
 from ._library import lib
 from ._scratch import INPUT, INPUT_AT, local
+from ._sending import Sending
+from ._standing import BytesLike, State
 from .exceptions import InvalidStatus, Violation
 from .http import Headers, HeadersLike, Request, Response
 from .uri import URI, parse_uri
@@ -36,6 +37,15 @@ __all__ = ["DEFAULT_MAX_SIZE", "MAX_HEAD", "BytesLike", "ClientProtocol", "Proto
 DEFAULT_MAX_SIZE = 2**20
 #: The longest head of a request or response, in bytes.
 MAX_HEAD = 16 * 1024
+
+
+class Protocol(Sending):
+    """What both ends have in common: all but the handshake.
+
+    It has one user at a time: not two threads at once, and not a signal handler of Python that interrupts a call.
+    """
+
+    __slots__ = ()
 
 
 class ServerProtocol(Protocol):
@@ -142,7 +152,7 @@ class ServerProtocol(Protocol):
 
     def _answer(self, call: Callable[[Any], int]) -> None:
         if self._eof:
-            raise self._closed_exception()  # the client has gone
+            raise self.close_exc  # the client has gone
         scratch = local.scratch
         INPUT.pack_into(scratch.io_view, INPUT_AT, scratch.in_address, 0)
         self._sent(scratch, call(byref(scratch.io)))
