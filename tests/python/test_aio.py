@@ -718,7 +718,7 @@ def test_process_request_answers(asynchronous: bool) -> None:
             port = next(iter(server.sockets)).getsockname()[1]
             for path, status in ((b"/health", b"200"), (b"/", b"426")):
                 reader, writer = await asyncio.open_connection("127.0.0.1", port)
-                writer.write(b"GET " + path + b" HTTP/1.1\r\nHost: x\r\n\r\n")
+                writer.write(b"GET " + path + b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
                 answer = await reader.read()
                 assert answer.split()[1] == status
                 assert (b"Upgrade: websocket" in answer) == (status == b"426")

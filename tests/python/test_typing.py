@@ -93,7 +93,7 @@ def test_no_type_of_what_the_package_exports_has_to_be_guessed(tmp_path: pathlib
     done = tool("pyright", "--verifytypes", "embws", "--ignoreexternal", "--outputjson", path="", cwd=tmp_path)
     symbols = json.loads(done.stdout)["typeCompleteness"]["symbols"]
     exported = {symbol["name"]: symbol for symbol in symbols if symbol["isExported"]}
-    assert {"embws.connect", "embws.sync.serve", "embws.aio.connection.Connection.recv", "embws.View"} <= set(exported)
+    assert {"embws.connect", "embws.sync.serve", "embws.aio.receiving.Receiving.recv", "embws.View"} <= set(exported)
     unknown = {
         name: [diagnostic["message"] for diagnostic in symbol["diagnostics"]]
         for name, symbol in exported.items()

@@ -1,0 +1,170 @@
+"""What a connection on asyncio is, and what all of its parts know of each other."""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import logging
+import uuid
+from typing import Any, Deque, List, Optional, Union
+
+from .._connection import Held, Limit, Message, Pings, seconds, water_marks
+from .._parts import Parts
+from ..exceptions import ConnectionClosed
+from ..http import Request, Response
+from ..protocol import BytesLike, Protocol, State
+
+__all__ = ["Logger", "Standing"]
+
+Logger = Union[logging.Logger, "logging.LoggerAdapter[Any]"]
+
+
+class Standing(asyncio.BufferedProtocol):
+    """The state of a connection, and what can be asked of it. Receiving, Sending and Connection build on each other."""
+
+    _client = False
+
+    #: The codec of this connection.
+    protocol: Protocol
+    #: The transport under it.
+    transport: asyncio.Transport
+    #: The request of the handshake.
+    request: Optional[Request]
+    #: The response of the handshake.
+    response: Optional[Response]
+    #: Seconds that the last Ping took to be answered; 0 as long as none was.
+    latency: float
+    #: Seconds from one Ping of keepalive to the next; None for no keepalive.
+    ping_interval: Optional[float]
+    #: Seconds that a Pong of keepalive may take; None for as many as it likes.
+    ping_timeout: Optional[float]
+    #: Seconds that the closing handshake may take; None for as many as it likes.
+    close_timeout: Optional[float]
+    #: The event loop that it belongs to.
+    loop: asyncio.AbstractEventLoop
+
+    def __init__(
+        self,
+        protocol: Protocol,
+        *,
+        ping_interval: Optional[float] = 20,
+        ping_timeout: Optional[float] = 20,
+        close_timeout: Optional[float] = 10,
+        max_queue: Limit = 16,
+        write_limit: Limit = 2**15,
+        logger: Optional[Logger] = None,
+    ) -> None:
+        self.protocol = protocol
+        self.ping_interval = seconds(ping_interval, "ping_interval")
+        self.ping_timeout = seconds(ping_timeout, "ping_timeout")
+        self.close_timeout = seconds(close_timeout, "close_timeout")
+        self.logger: Logger = logger or logging.getLogger("embws.client" if self._client else "embws.server")
+        self.loop = asyncio.get_running_loop()
+        self.request = self.response = None
+        self.latency = 0.0
+        self._id: Optional[uuid.UUID] = None
+        self._high, self._low = water_marks(max_queue, "max_queue")
+        self._write_high, self._write_low = water_marks(write_limit, "write_limit")
+        # Receiving
+        self._messages: Deque[Message] = collections.deque()
+        self._receiver: Optional[asyncio.Future[None]] = None  # who waits in recv()
+        self._streaming = False  # recv_streaming() was begun, and has not ended
+        self._parts: Optional[Parts] = None  # of the message that it gives
+        # Reading is paused while either of these is set.
+        self._full = False  # there are too many messages in the queue, or a request is not answered yet
+        self._deaf = False  # the peer does not read the answers to its Pings
+        self._dropping = False  # what is received after close(), and nobody takes
+        self._unread = 0  # bytes of answers since writing was paused
+        self._held: Held = b""  # what the protocol object gets when the messages before it were answered
+        self._held_timer: Optional[asyncio.TimerHandle] = None
+        self._left = 0  # messages that the last wake-up has left in the queue
+        # Sending
+        self._deferred = 0  # bytes that wait for _flush_later()
+        self._flush_handle: Optional[asyncio.Handle] = None
+        self._writing_paused = False
+        self._drainers: Deque[asyncio.Future[None]] = collections.deque()
+        # Done when the message that is sent in parts is complete.
+        self._fragmented: Optional[asyncio.Future[None]] = None
+        # Pings
+        self._pings: Pings[asyncio.Future[float]] = Pings()
+        self._alive_timer: Optional[asyncio.TimerHandle] = None
+        self._alive_pong: Optional[asyncio.Future[float]] = None
+        # The beginning and the end
+        self._open = False  # messages can be sent
+        self._ended = False  # none will be received
+        self._close_timer: Optional[asyncio.TimerHandle] = None
+        self._lost: asyncio.Future[None] = self.loop.create_future()
+        self._cause: Optional[BaseException] = None
+
+    @property
+    def id(self) -> uuid.UUID:
+        """A unique identifier, for logs."""
+        if self._id is None:
+            self._id = uuid.uuid4()
+        return self._id
+
+    @property
+    def local_address(self) -> Any:
+        """The address of this end: (host, port), with more items for IPv6, or a path."""
+        return self.transport.get_extra_info("sockname")
+
+    @property
+    def remote_address(self) -> Any:
+        """The address of the peer."""
+        return self.transport.get_extra_info("peername")
+
+    @property
+    def state(self) -> State:
+        """Where the connection stands."""
+        return self.protocol.state
+
+    @property
+    def subprotocol(self) -> Optional[str]:
+        """The subprotocol that was agreed on, or None."""
+        return self.protocol.subprotocol
+
+    @property
+    def close_code(self) -> Optional[int]:
+        """The code of the peer's Close; 1005 if it has none, 1006 if none came; None while the connection goes on."""
+        return self.protocol.close_code
+
+    @property
+    def close_reason(self) -> Optional[str]:
+        """The reason of the peer's Close; None while the connection goes on."""
+        return self.protocol.close_reason
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__module__}.{type(self).__name__} {self.state.name}>"
+
+    def _closed(self) -> ConnectionClosed:
+        """What to raise to who uses the connection after its end."""
+        error = self.protocol.close_exc
+        if error.__cause__ is None and self._cause is not None:
+            error.__cause__ = self._cause
+        return error
+
+    # -- What the parts do for each other -------------------------------------------------------------------------
+
+    def _handshake(self) -> bool:
+        """Goes on with the handshake; says whether the connection is open now."""
+        raise NotImplementedError
+
+    def _acknowledge(self, payloads: List[bytes]) -> None:
+        """Takes Pongs."""
+        raise NotImplementedError
+
+    def _flush(self) -> None:
+        """Writes what is to be sent."""
+        raise NotImplementedError
+
+    def _write(self, buffers: List[BytesLike]) -> None:
+        """Writes these."""
+        raise NotImplementedError
+
+    def _start_closing(self, code: int, reason: str = "") -> None:
+        """Sends a Close. The peer's is awaited."""
+        raise NotImplementedError
+
+    def _end(self) -> None:
+        """Nothing more will be received: both have closed, or the peer has failed. The transport is to be closed."""
+        raise NotImplementedError
