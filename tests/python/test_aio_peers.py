@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
-from typing import Any, AsyncIterator, Coroutine, Optional
+from asyncio.trsock import TransportSocket
+from typing import Any, AsyncIterator, Coroutine, Dict, Optional
 
 import pytest
 
@@ -38,9 +39,23 @@ def run(loop_factory: Any, coroutine: Coroutine[Any, Any, None]) -> None:
         runner.run(bounded())
 
 
+#: What a server closes with that is asked to, and what a client closes with that has a reason.
+LATER, RESTART = (1013, "later"), (1012, "restart")
+
+
 async def echo(websocket: Any) -> None:
+    """Sends back what comes, and does what it is asked for."""
     async for message in websocket:
-        await websocket.send(message)
+        if message == "parts":
+            await websocket.send(["in ", "three ", "parts"])
+        elif message == "ping":
+            await (await websocket.ping())
+            await websocket.send("pong")
+        elif message == "close":
+            await websocket.close(*LATER)
+            return
+        else:
+            await websocket.send(message)
 
 
 # -- Servers that echo, of each implementation ------------------------------------------------------------------------
@@ -48,33 +63,67 @@ async def echo(websocket: Any) -> None:
 
 @contextlib.asynccontextmanager
 async def embws_server(context: Optional[ssl.SSLContext]) -> AsyncIterator[int]:
-    codes = []
+    closes = {}
 
     async def handler(websocket: ServerConnection) -> None:
-        await echo(websocket)
-        codes.append(websocket.close_code)
+        try:
+            await echo(websocket)
+        finally:
+            closes[websocket.close_code] = websocket.close_reason
 
     async with serve(handler, "127.0.0.1", 0, ssl=context, max_size=SIZE) as server:
         yield next(iter(server.sockets)).getsockname()[1]
-    assert codes == [1000]
+    check_closes(closes)
+
+
+def check_closes(closes: "Dict[Optional[int], Optional[str]]") -> None:
+    """What a server was told at the ends of the three connections that a client makes. Where it has closed itself, its own
+    code comes back, or 1000, which aiohttp answers to whatever it gets."""
+    assert {1000, RESTART[0]} <= set(closes) <= {1000, RESTART[0], LATER[0]} and closes[RESTART[0]] == RESTART[1], (
+        closes
+    )
 
 
 @contextlib.asynccontextmanager
 async def websockets_server(context: Optional[ssl.SSLContext]) -> AsyncIterator[int]:
     server = pytest.importorskip("websockets.asyncio.server", reason="websockets is not installed")
-    async with server.serve(echo, "127.0.0.1", 0, ssl=context, max_size=SIZE) as running:
+    closes = {}
+
+    async def handler(websocket: Any) -> None:
+        try:
+            await echo(websocket)
+        finally:
+            closes[websocket.close_code] = websocket.close_reason
+
+    async with server.serve(handler, "127.0.0.1", 0, ssl=context, max_size=SIZE) as running:
         yield running.sockets[0].getsockname()[1]
+    check_closes(closes)
 
 
 @contextlib.asynccontextmanager
 async def aiohttp_server(context: Optional[ssl.SSLContext]) -> AsyncIterator[int]:
     web = pytest.importorskip("aiohttp.web", reason="aiohttp is not installed")
+    codes = []
 
     async def handler(request: Any) -> Any:
-        websocket = web.WebSocketResponse(max_msg_size=SIZE)
+        websocket = web.WebSocketResponse(max_msg_size=SIZE, autoping=False)  # or it would not show the Pong
         await websocket.prepare(request)
         async for message in websocket:
-            await (websocket.send_str if message.type == web.WSMsgType.TEXT else websocket.send_bytes)(message.data)
+            if message.type == web.WSMsgType.PING:
+                await websocket.pong(message.data)
+            elif message.type == web.WSMsgType.PONG:
+                await websocket.send_str(message.data.decode())
+            elif message.data == "parts":  # which it cannot send
+                await websocket.send_str("in three parts")
+            elif message.data == "ping":
+                await websocket.ping(b"pong")
+            elif message.data == "close":
+                await websocket.close(code=LATER[0], message=LATER[1].encode())
+            elif message.type == web.WSMsgType.TEXT:
+                await websocket.send_str(message.data)
+            else:
+                await websocket.send_bytes(message.data)
+        codes.append(websocket.close_code)
         return websocket
 
     application = web.Application()
@@ -87,21 +136,34 @@ async def aiohttp_server(context: Optional[ssl.SSLContext]) -> AsyncIterator[int
         yield runner.addresses[0][1]
     finally:
         await runner.cleanup()
+    assert sorted(codes) == [1000, RESTART[0], LATER[0]]
 
 
 @contextlib.asynccontextmanager
 async def picows_server(context: Optional[ssl.SSLContext]) -> AsyncIterator[int]:
     picows = pytest.importorskip("picows", reason="picows is not installed")
+    kinds, closes = picows.WSMsgType, {}
 
     class Echo(picows.WSListener):  # type: ignore[name-defined, misc]
         def on_ws_frame(self, transport: Any, frame: Any) -> None:
-            if frame.msg_type == picows.WSMsgType.CLOSE:
-                transport.send_close(frame.get_close_code())
+            payload = frame.get_payload_as_bytes()
+            if frame.msg_type == kinds.CLOSE:
+                closes[frame.get_close_code().value] = frame.get_close_reason()
+                if not transport.is_close_frame_sent:
+                    transport.send_close(frame.get_close_code())
                 transport.disconnect()
-            elif frame.msg_type == picows.WSMsgType.PING:
-                transport.send_pong(frame.get_payload_as_bytes())
+            elif frame.msg_type == kinds.PONG:
+                transport.send(kinds.TEXT, payload)
+            elif frame.msg_type == kinds.TEXT and payload == b"parts":
+                transport.send(kinds.TEXT, b"in ", fin=False)
+                transport.send(kinds.CONTINUATION, b"three ", fin=False)
+                transport.send(kinds.CONTINUATION, b"parts")
+            elif payload == b"ping":
+                transport.send_ping(b"pong")
+            elif payload == b"close":
+                transport.send_close(picows.WSCloseCode(LATER[0]), LATER[1].encode())
             else:
-                transport.send(frame.msg_type, frame.get_payload_as_bytes(), frame.fin)
+                transport.send(frame.msg_type, payload, frame.fin)
 
     server = await picows.ws_create_server(
         lambda request: Echo(), "127.0.0.1", 0, ssl=context, websocket_handshake_timeout=5, max_frame_size=SIZE
@@ -111,66 +173,137 @@ async def picows_server(context: Optional[ssl.SSLContext]) -> AsyncIterator[int]
     finally:
         server.close()
         await server.wait_closed()
+    check_closes(closes)
 
 
-# -- Clients that play MESSAGES, of each implementation ---------------------------------------------------------------
+# -- Clients of each implementation. Each makes three connections, which end in the three ways. ------------------------
+
+
+async def play(websocket: Any) -> None:
+    for message in MESSAGES:
+        await websocket.send(message)
+        assert await websocket.recv() == message
+    await websocket.send(["in ", "three ", "parts"])
+    assert await websocket.recv() == "in three parts"
+    await websocket.send("parts")
+    assert await websocket.recv() == "in three parts"
+    assert await (await websocket.ping()) >= 0
+    await websocket.send("ping")
+    assert await websocket.recv() == "pong"
 
 
 async def embws_client(uri: str, context: Optional[ssl.SSLContext]) -> None:
     async with connect(uri, ssl=context, max_size=SIZE) as websocket:
-        for message in MESSAGES:
-            await websocket.send(message)
-            assert await websocket.recv() == message
-        await websocket.send(["in ", "three ", "parts"])
-        assert await websocket.recv() == "in three parts"
-        assert await (await websocket.ping()) > 0
+        await play(websocket)
     assert websocket.close_code == 1000
+    async with connect(uri, ssl=context) as websocket:
+        await websocket.send("close")
+        with pytest.raises(embws.ConnectionClosedError) as caught:
+            await websocket.recv()
+        check_told(caught.value)
+    async with connect(uri, ssl=context) as websocket:
+        await websocket.close(*RESTART)
+    assert websocket.close_code in (RESTART[0], 1000)
+
+
+def check_told(told: embws.ConnectionClosed) -> None:
+    """What an end of embws knows after the other has closed."""
+    assert told.rcvd == LATER and told.sent is not None and told.sent.code == LATER[0] and told.rcvd_then_sent
 
 
 async def websockets_client(uri: str, context: Optional[ssl.SSLContext]) -> None:
     client = pytest.importorskip("websockets.asyncio.client", reason="websockets is not installed")
     async with client.connect(uri, ssl=context, max_size=SIZE, proxy=None) as websocket:
-        for message in MESSAGES:
-            await websocket.send(message)
-            assert await websocket.recv() == message
-        await websocket.send(["in ", "three ", "parts"])
-        assert await websocket.recv() == "in three parts"
-        assert await (await websocket.ping()) >= 0
+        await play(websocket)
     assert websocket.close_code == 1000
+    async with client.connect(uri, ssl=context, proxy=None) as websocket:
+        await websocket.send("close")
+        await websocket.wait_closed()
+    assert (websocket.close_code, websocket.close_reason) == LATER
+    async with client.connect(uri, ssl=context, proxy=None) as websocket:
+        await websocket.close(*RESTART)
+    assert websocket.close_code == RESTART[0]
 
 
 async def aiohttp_client(uri: str, context: Optional[ssl.SSLContext]) -> None:
     aiohttp = pytest.importorskip("aiohttp", reason="aiohttp is not installed")
+    sockets: "list[Any]" = []
+    settings = {"ssl": context or True, "max_msg_size": SIZE}
     async with aiohttp.ClientSession() as session:
-        async with session.ws_connect(uri, ssl=context or True, max_msg_size=SIZE) as websocket:
+        async with session.ws_connect(uri, **settings) as websocket:
+            sockets.append(websocket.get_extra_info("socket"))
             for message in MESSAGES:
                 await (websocket.send_str if isinstance(message, str) else websocket.send_bytes)(message)
                 assert (await websocket.receive()).data == message
+            await websocket.send_str("parts")
+            assert (await websocket.receive()).data == "in three parts"
+            await websocket.send_str("ping")  # it answers while it receives
+            assert (await websocket.receive()).data == "pong"
         assert websocket.close_code == 1000
+        async with session.ws_connect(uri, autoping=False, **settings) as websocket:
+            sockets.append(websocket.get_extra_info("socket"))
+            await websocket.ping(b"there?")
+            assert await websocket.receive() == (aiohttp.WSMsgType.PONG, b"there?", "")
+            await websocket.send_str("close")
+            assert await websocket.receive() == (aiohttp.WSMsgType.CLOSE, *LATER)
+        async with session.ws_connect(uri, **settings) as websocket:
+            sockets.append(websocket.get_extra_info("socket"))
+            await websocket.close(code=RESTART[0], message=RESTART[1].encode())
+        assert websocket.close_code == RESTART[0]
+    # TLS ends after that, and so must the event loop. (A socket of uvloop does not tell.)
+    while any(sock.fileno() >= 0 for sock in sockets if isinstance(sock, TransportSocket)):
+        await asyncio.sleep(0.01)
 
 
 async def picows_client(uri: str, context: Optional[ssl.SSLContext]) -> None:
     picows = pytest.importorskip("picows", reason="picows is not installed")
-    received: "asyncio.Queue[bytes]" = asyncio.Queue()
+    kinds = picows.WSMsgType
 
     class Listener(picows.WSListener):  # type: ignore[name-defined, misc]
-        parts = b""
+        def __init__(self) -> None:
+            self.received: "asyncio.Queue[Any]" = asyncio.Queue()
+            self.parts = b""
 
         def on_ws_frame(self, transport: Any, frame: Any) -> None:
-            if frame.msg_type == picows.WSMsgType.CLOSE:
+            if frame.msg_type == kinds.CLOSE:
+                self.received.put_nowait((frame.get_close_code().value, frame.get_close_reason()))
+                if not transport.is_close_frame_sent:
+                    transport.send_close(frame.get_close_code())
                 transport.disconnect()
                 return
             self.parts += frame.get_payload_as_bytes()
             if frame.fin:
-                received.put_nowait(self.parts)
+                self.received.put_nowait((frame.msg_type, self.parts) if frame.msg_type == kinds.PONG else self.parts)
                 self.parts = b""
 
-    transport, _ = await picows.ws_connect(Listener, uri, ssl_context=context, max_frame_size=SIZE)
+    async def connected() -> "tuple[Any, Any]":
+        transport, listener = await picows.ws_connect(Listener, uri, ssl_context=context, max_frame_size=SIZE)
+        return transport, listener.received
+
+    transport, received = await connected()
     for message in MESSAGES:
         data = message.encode() if isinstance(message, str) else message
-        transport.send(picows.WSMsgType.TEXT if isinstance(message, str) else picows.WSMsgType.BINARY, data)
+        transport.send(kinds.TEXT if isinstance(message, str) else kinds.BINARY, data)
         assert await received.get() == data
+    transport.send(kinds.TEXT, b"in ", fin=False)
+    transport.send(kinds.CONTINUATION, b"two")
+    assert await received.get() == b"in two"
+    transport.send(kinds.TEXT, b"parts")
+    assert await received.get() == b"in three parts"
+    transport.send_ping(b"there?")
+    assert await received.get() == (kinds.PONG, b"there?")
+    transport.send(kinds.TEXT, b"ping")  # it answers by itself
+    assert await received.get() == b"pong"
     transport.send_close(picows.WSCloseCode.OK)
+    assert (await received.get())[0] == 1000
+    await transport.wait_disconnected()
+    transport, received = await connected()
+    transport.send(kinds.TEXT, b"close")
+    assert await received.get() == LATER
+    await transport.wait_disconnected()
+    transport, received = await connected()
+    transport.send_close(picows.WSCloseCode(RESTART[0]), RESTART[1].encode())
+    assert (await received.get())[0] == RESTART[0]
     await transport.wait_disconnected()
 
 
@@ -190,6 +323,26 @@ def test_the_server_talks_to(client: Any, loop_factory: Any, secure: bool) -> No
         server_context, client_context = tls.both(secure)
         async with embws_server(server_context) as port:
             await client(tls.uri(secure, port), client_context)
+
+    run(loop_factory, main())
+
+
+@pytest.mark.parametrize("end", ["client", "server"])
+def test_compression_that_websockets_offers_is_none(loop_factory: Any, end: str) -> None:
+    client = pytest.importorskip("websockets.asyncio.client", reason="websockets is not installed")
+    server = pytest.importorskip("websockets.asyncio.server", reason="websockets is not installed")
+    message = "compressible " * 1000
+
+    async def main() -> None:
+        serving: Any = serve if end == "client" else server.serve
+        async with serving(echo, "127.0.0.1", 0, **({} if end == "client" else {"compression": "deflate"})) as running:
+            uri = f"ws://127.0.0.1:{next(iter(running.sockets)).getsockname()[1]}/"
+            opened: Any = client.connect(uri, compression="deflate", proxy=None) if end == "client" else connect(uri)
+            async with opened as websocket:
+                assert ("Sec-WebSocket-Extensions" in websocket.request.headers) == (end == "client")
+                assert "Sec-WebSocket-Extensions" not in websocket.response.headers
+                await websocket.send(message)
+                assert await websocket.recv() == message
 
     run(loop_factory, main())
 
