@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Iterable, List, Optional, Union, cast
+from typing import Any, Iterable, List, Optional, Union
 
 from .._connection import INTERNAL_ERROR, queue_message
 from ..exceptions import ConcurrencyError
@@ -22,10 +22,6 @@ class Connection(Sending):
     """
 
     # -- The beginning --------------------------------------------------------------------------------------------
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast(asyncio.Transport, transport)
-        self.transport.set_write_buffer_limits(self._write_high, self._write_low)
 
     def _opened(self) -> None:
         """The handshake is done."""

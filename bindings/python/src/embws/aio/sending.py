@@ -20,6 +20,8 @@ _BAD_WRITELINES = sys.version_info < (3, 12, 9) or (3, 13) <= sys.version_info <
 class Sending(Receiving):
     """The sending end of a connection."""
 
+    latency: float
+
     async def send(
         self,
         message: Union[str, BytesLike, Iterable[Union[str, BytesLike]], AsyncIterable[Union[str, BytesLike]]],

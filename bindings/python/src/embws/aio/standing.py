@@ -6,7 +6,7 @@ import asyncio
 import collections
 import logging
 import uuid
-from typing import Any, Deque, List, Optional, Union
+from typing import Any, Deque, List, Optional, Union, cast
 
 from .._connection import Held, Limit, Message, Pings, seconds, water_marks
 from .._parts import Parts
@@ -95,6 +95,10 @@ class Standing(asyncio.BufferedProtocol):
         self._close_timer: Optional[asyncio.TimerHandle] = None
         self._lost: asyncio.Future[None] = self.loop.create_future()
         self._cause: Optional[BaseException] = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+        self.transport.set_write_buffer_limits(self._write_high, self._write_low)
 
     @property
     def id(self) -> uuid.UUID:
