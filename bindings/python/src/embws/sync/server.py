@@ -32,7 +32,8 @@ from ..exceptions import ConnectionClosed, ConnectionClosedOK, StateError, Viola
 from ..http import Request, Response
 from ..protocol import ServerProtocol, State
 from ._socket import LONGEST
-from .connection import _TICK, Connection, Logger
+from .connection import Connection, Logger
+from .waiting import TICK
 
 __all__ = ["Server", "ServerConnection", "serve", "unix_serve"]
 
@@ -332,7 +333,7 @@ class Server:
         for thread in threads:
             # Handlers that call this would wait for each other.
             while thread.is_alive() and not (is_handler and thread in self._stoppers):
-                thread.join(_TICK)
+                thread.join(TICK)
 
     def _stop_listening(self, me: int) -> None:
         """Ends serve_forever(), and waits for that: from then on no connection is new."""

@@ -1,0 +1,203 @@
+"""What a connection on a socket is, and what all of its parts know of each other."""
+
+from __future__ import annotations
+
+import collections
+import logging
+import socket
+import threading
+import uuid
+from typing import Any, Deque, Dict, List, Optional, Set, Union
+
+from .._connection import Held, Limit, Message, Pings, seconds, water_marks
+from .._parts import Parts
+from ..exceptions import ConnectionClosed
+from ..http import Request, Response
+from ..protocol import ClientProtocol, Protocol, State
+from ._socket import Transport
+
+__all__ = ["Logger", "Standing"]
+
+Logger = Union[logging.Logger, "logging.LoggerAdapter[Any]"]
+
+
+class Standing:
+    """The state of a connection, and what can be asked of it. Waiting, Receiving, Sending and Connection build on each
+    other."""
+
+    _client = False
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        protocol: Protocol,
+        *,
+        ping_interval: Optional[float] = 20,
+        ping_timeout: Optional[float] = 20,
+        close_timeout: Optional[float] = 10,
+        max_queue: Limit = 16,
+        logger: Optional[Logger] = None,
+    ) -> None:
+        #: The codec of this connection.
+        self.protocol = protocol
+        #: The socket under it.
+        self.socket = sock
+        #: Seconds from one Ping of keepalive to the next; None for no keepalive.
+        self.ping_interval: Optional[float] = seconds(ping_interval, "ping_interval")
+        #: Seconds that a Pong of keepalive may take; None for as many as it likes.
+        self.ping_timeout: Optional[float] = seconds(ping_timeout, "ping_timeout")
+        #: Seconds that the closing handshake may take; None for as many as it likes.
+        self.close_timeout: Optional[float] = seconds(close_timeout, "close_timeout")
+        self.logger: Logger = logger or logging.getLogger("embws.client" if self._client else "embws.server")
+        #: The request of the handshake.
+        self.request: Optional[Request] = protocol.request if isinstance(protocol, ClientProtocol) else None
+        #: The response of the handshake.
+        self.response: Optional[Response] = None
+        #: Seconds that the last Ping took to be answered; 0 as long as none was.
+        self.latency: float = 0.0
+        #: A unique identifier, for logs.
+        self.id: uuid.UUID = uuid.uuid4()
+        self._high, self._low = water_marks(max_queue, "max_queue")
+        self._transport = Transport(sock)
+        self._local_address, self._remote_address = _addresses(sock)
+        self._lock = threading.Lock()  # for all of what follows, the protocol object and the socket
+        self._midway = False  # a thread has the lock, or was interrupted while it had
+        self._waiters: Dict[threading.Lock, None] = {}  # released when another thread has read
+        self._keeper_waiter: Optional[threading.Lock] = None
+        self._send_lock = threading.Lock()  # a message that is sent in fragments keeps others out
+        self._fragmented = False  # and one is being sent
+        self._messages: Deque[Message] = collections.deque()
+        self._unread = 0  # bytes of answers since the socket took no more
+        self._full = False  # reading pauses until the queue has shrunk
+        self._receiving = False  # a thread is in recv()
+        self._streaming = False  # recv_streaming() was begun, and has not ended
+        self._parts: Optional[Parts] = None  # of the message that it gives
+        self._reading = False  # a thread waits for the socket, and will read it
+        self._writing = False  # a thread waits for the socket, and will write what it did not take
+        self._in_read = False  # _read() is being called
+        self._taken = 0  # messages that recv() has given
+        self._taker = 0  # the thread that got the last of them
+        self._taken_before = 0  # as many they were when the patience began
+        self._patient_until: Optional[float] = None  # after our Close, a receiver that is slow is waited for
+        self._dropping = False  # what is received after our Close, and nobody takes
+        self._held: Held = b""
+        self._held_until = 0.0
+        self._pings: Pings[threading.Event] = Pings()
+        self._set_at_end: Set[threading.Event] = set()  # those of them that do not wait for a Pong alone
+        self._alive_at: Optional[float] = None  # when keepalive has something to do
+        self._alive_pong: Optional[threading.Event] = None
+        self._open = False  # messages can be sent
+        self._refused = False  # a request was answered by something else than 101
+        self._closer = 0  # the thread that called close() last
+        self._ended = False  # none will be received
+        self._lost = False  # the transport has ended
+        self._close_at: Optional[float] = None  # when the transport is dropped
+        self._cause: Optional[BaseException] = None
+        self._keeper: Optional[threading.Thread] = None
+        self._keeper_idle = False  # it has nothing to do as long as the receiver waits
+        self._keeper_saw = -1  # what _taken was when it looked last
+
+    @property
+    def local_address(self) -> Any:
+        """The address of this end: (host, port), with more items for IPv6, or a path."""
+        return self._local_address
+
+    @property
+    def remote_address(self) -> Any:
+        """The address of the peer."""
+        return self._remote_address
+
+    @property
+    def state(self) -> State:
+        """Where the connection stands."""
+        return self.protocol.state
+
+    @property
+    def subprotocol(self) -> Optional[str]:
+        """The subprotocol that was agreed on, or None."""
+        return self.protocol.subprotocol
+
+    @property
+    def close_code(self) -> Optional[int]:
+        """The code of the peer's Close; 1005 if it has none, 1006 if none came; None while the connection goes on."""
+        return self.protocol.close_code
+
+    @property
+    def close_reason(self) -> Optional[str]:
+        """The reason of the peer's Close; None while the connection goes on."""
+        return self.protocol.close_reason
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__module__}.{type(self).__name__} {self.state.name}>"
+
+    def _closed(self) -> ConnectionClosed:
+        """What to raise to who uses the connection after its end."""
+        error = self.protocol.close_exc
+        if error.__cause__ is None and self._cause is not None:
+            error.__cause__ = self._cause
+        return error
+
+    # -- What the parts do for each other -------------------------------------------------------------------------
+
+    def _handshake(self) -> bool:
+        """Goes on with the handshake; says whether the connection is open now."""
+        raise NotImplementedError
+
+    def _read(self) -> None:
+        """Reads all that TLS has, or once, or all that a peer has left behind that has gone, and takes it."""
+        raise NotImplementedError
+
+    def _release(self) -> None:
+        """Goes on behind the messages that had to be answered first."""
+        raise NotImplementedError
+
+    def _have_patience(self, now: float) -> None:
+        """The queue is full, and our Close was sent: see there."""
+        raise NotImplementedError
+
+    def _flush(self, answers: bool = False) -> None:
+        """Writes what is to be sent, as far as the socket takes it."""
+        raise NotImplementedError
+
+    def _cannot_write(self, error: OSError) -> None:
+        """The peer has gone. What it has sent before is still there: messages, and the Close that tells why."""
+        raise NotImplementedError
+
+    def _acknowledge(self, payloads: List[bytes]) -> None:
+        """Takes Pongs."""
+        raise NotImplementedError
+
+    def _start_closing(self, code: int, reason: str) -> None:
+        """Sends a Close. The peer's is awaited."""
+        raise NotImplementedError
+
+    def _end(self) -> None:
+        """Nothing more will be received: both have closed, or the peer has failed. The transport is to be closed."""
+        raise NotImplementedError
+
+    def _end_transport(self) -> None:
+        """Closes the transport, or waits for the peer to do so."""
+        raise NotImplementedError
+
+    def _lose(self, error: Optional[BaseException]) -> None:
+        """The transport has ended, or is dropped."""
+        raise NotImplementedError
+
+    def _tell_lost(self) -> None:
+        """Once begun, it can be called again to be completed."""
+        raise NotImplementedError
+
+    def _is_lost(self) -> Optional[bool]:
+        """Whether the transport has ended; None for not yet."""
+        raise NotImplementedError
+
+
+def _addresses(sock: socket.socket) -> "tuple[Any, Any]":
+    """The addresses of both ends; None for what is not known any more."""
+    found: List[Any] = []
+    for ask in (sock.getsockname, sock.getpeername):
+        try:
+            found.append(ask())
+        except OSError:
+            found.append(None)
+    return found[0], found[1]
