@@ -98,7 +98,7 @@ class Peer:
 @contextlib.contextmanager
 def client(uri: str, *options: str, **streams: Any) -> Iterator["subprocess.Popen[bytes]"]:
     """Runs the command line, with pipes if nothing else is said."""
-    command = [sys.executable, "-X", "dev", "-W", "error", "-m", "embws", uri, *options]
+    command = [sys.executable, "-W", "error", "-m", "embws", uri, *options]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **streams}
     process = subprocess.Popen(command, **pipes)
     try:

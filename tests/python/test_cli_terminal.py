@@ -179,7 +179,7 @@ def talking(
     terminal: Terminal, peer: Peer, *options: str, first: str = "", **streams: Any
 ) -> Iterator["subprocess.Popen[bytes]"]:
     """Runs the command line in a terminal, connected to the peer."""
-    command = [sys.executable, "-X", "dev", "-W", "error", "-m", "embws", peer.uri, *options]
+    command = [sys.executable, "-W", "error", "-m", "embws", peer.uri, *options]
     process = terminal.run(*command, **streams)
     try:
         peer.accept(first)

@@ -33,7 +33,7 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="the programs are ended 
 def running(*command: str, listens: str = r"127\.0\.0\.1:(\d+)") -> Iterator[Tuple["subprocess.Popen[str]", int]]:
     """Runs a program until the end of the block, once it has said where it listens."""
     process = subprocess.Popen(
-        [sys.executable, "-X", "dev", "-W", "error", *command],
+        [sys.executable, "-W", "error", *command],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -78,7 +78,7 @@ def free_port() -> int:
 
 def example(name: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
     """Runs an example that ends by itself."""
-    command = [sys.executable, "-X", "dev", "-W", "error", str(EXAMPLES / f"{name}.py"), *arguments]
+    command = [sys.executable, "-W", "error", str(EXAMPLES / f"{name}.py"), *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=SECONDS)
 
 

@@ -46,7 +46,7 @@ def test_messages_and_closes_in_both_directions(version: str, capsys: pytest.Cap
     }
     # Not isolated (-I), for that would not look at PYTHONPATH; -S leaves out what is installed beside it.
     done = subprocess.run(
-        [python, "-S", "-W", "error", "-X", "dev", str(PROGRAM)],
+        [python, "-S", "-W", "error", str(PROGRAM)],
         env=environment,
         capture_output=True,
         text=True,
