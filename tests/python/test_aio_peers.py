@@ -391,6 +391,21 @@ def test_back_pressure_holds(loop_factory: Any, secure: bool) -> None:
     run(loop_factory, main())
 
 
+def test_a_write_limit_of_nothing_is_one_that_can_be_kept(loop_factory: Any, secure: bool) -> None:
+    """With 0, each send() waits until all has left: and then goes on."""
+
+    async def main() -> None:
+        server_context, client_context = tls.both(secure)
+        async with serve(echo, "127.0.0.1", 0, ssl=server_context, write_limit=0) as server:
+            port = next(iter(server.sockets)).getsockname()[1]
+            async with connect(tls.uri(secure, port), ssl=client_context, write_limit=0) as websocket:
+                for size in (1, 100, 100_000, 1, 2, 3):
+                    await websocket.send(bytes(size))
+                    assert await websocket.recv() == bytes(size)
+
+    run(loop_factory, main())
+
+
 def test_a_violation_is_told(loop_factory: Any, secure: bool) -> None:
     async def main() -> None:
         server_context, client_context = tls.both(secure)

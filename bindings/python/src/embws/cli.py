@@ -69,7 +69,8 @@ class Link(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
         # Writing is paused when bytes wait, and resumed when none does: so the last line of a pipe is known to have left.
-        self.transport.set_write_buffer_limits(0)
+        # (With 0, asyncio's TLS would take an empty buffer for one that is too full.)
+        self.transport.set_write_buffer_limits(high=1, low=0)
         self.flush()
 
     def pause_writing(self) -> None:

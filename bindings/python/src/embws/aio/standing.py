@@ -98,7 +98,8 @@ class Standing(asyncio.BufferedProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
-        self.transport.set_write_buffer_limits(self._write_high, self._write_low)
+        # With 0, asyncio's TLS would take an empty buffer for one that is too full.
+        self.transport.set_write_buffer_limits(max(1, self._write_high), self._write_low)
 
     @property
     def id(self) -> uuid.UUID:
