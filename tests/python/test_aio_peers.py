@@ -399,9 +399,13 @@ def test_a_write_limit_of_nothing_is_one_that_can_be_kept(loop_factory: Any, sec
         async with serve(echo, "127.0.0.1", 0, ssl=server_context, write_limit=0) as server:
             port = next(iter(server.sockets)).getsockname()[1]
             async with connect(tls.uri(secure, port), ssl=client_context, write_limit=0) as websocket:
-                for size in (1, 100, 100_000, 1, 2, 3):
-                    await websocket.send(bytes(size))
-                    assert await websocket.recv() == bytes(size)
+                for count in (1, 2, 3, 1):
+                    for size in (1, 100_000):
+                        for _ in range(count):
+                            await websocket.send(bytes(size))
+                        for _ in range(count):
+                            assert await websocket.recv() == bytes(size)
+                        assert await (await websocket.ping()) > 0
 
     run(loop_factory, main())
 
