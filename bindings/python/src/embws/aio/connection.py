@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import collections
+import contextlib
 import logging
 import sys
 import time
@@ -55,6 +56,8 @@ Logger = Union[logging.Logger, "logging.LoggerAdapter[Any]"]
 
 # writelines() of these versions either joins what it gets, or does not tell when too much is waiting (CVE-2024-12254).
 _BAD_WRITELINES = sys.version_info < (3, 12, 9) or (3, 13) <= sys.version_info < (3, 13, 2)
+
+_NOBODY = asyncio.BufferedProtocol()
 
 
 class Connection(asyncio.BufferedProtocol):
@@ -698,6 +701,9 @@ class Connection(asyncio.BufferedProtocol):
                 waiter.exception()  # nobody has to await it
         if not self._lost.done():
             self._lost.set_result(None)
+        # asyncio's TLS keeps the methods of a protocol that it has nothing to tell any more, unless it was closed twice.
+        with contextlib.suppress(AttributeError):
+            self.transport.set_protocol(_NOBODY)
 
     def _closed(self) -> ConnectionClosed:
         """What to raise to who uses the connection after its end."""
