@@ -403,3 +403,189 @@ def test_thousands_of_connections_on_asyncio(capsys: pytest.CaptureFixture[str],
     assert growth[0] < 16 * MIB and growth[1] < 20_000
     assert not alive, alive
     check_ended(threads, files_before)
+
+
+# -- The same on sockets ----------------------------------------------------------------------------------------------
+
+
+class Sockets:
+    """A server, a socket that listens and never says a word, and a client's ways to have a connection with them."""
+
+    def __init__(self, port: int, silent: socket.socket, context: Optional[ssl.SSLContext]) -> None:
+        self.uri, self.silent, self.context = tls.uri(context is not None, port), silent, context
+
+    def connect(self, path: str = "", **settings: Any) -> embws.sync.ClientConnection:
+        return embws.sync.connect(self.uri + path, ssl=self.context, logger=QUIET, **settings)
+
+    def in_order(self) -> None:
+        with self.connect() as connection:
+            connection.send("hello")
+            assert connection.recv(SECONDS) == "hello"
+            assert connection.ping().wait(SECONDS)
+        assert connection.close_code == 1000
+
+    def by_the_server(self) -> None:
+        with self.connect("close") as connection:
+            assert ended_by(connection)[0] == 1000
+
+    def in_the_middle_of_a_message(self) -> None:
+        connection = self.connect()
+
+        def parts() -> Iterator[str]:
+            yield "part"
+            socket.socket.shutdown(connection.socket, socket.SHUT_RDWR)
+            yield "part"
+
+        with contextlib.suppress(embws.ConnectionClosed):
+            connection.send(parts())
+        assert ended_by(connection)[0] == 1006
+
+    def cut_off_by_the_server(self) -> None:
+        connection = self.connect("abort")
+        try:
+            next(connection.recv_streaming())
+        except embws.ConnectionClosed as error:
+            assert error.code == 1006
+        else:
+            raise AssertionError("something was received")
+
+    def refused(self) -> None:
+        with pytest.raises(embws.InvalidStatus):
+            self.connect("refused")
+
+    def with_a_request_that_fails(self) -> None:
+        with pytest.raises(embws.InvalidStatus):
+            self.connect("broken")
+
+    def by_a_violation_of_the_server(self) -> None:
+        with self.connect("violate") as connection:
+            assert isinstance(ended_by(connection)[1], embws.ProtocolError)
+
+    def by_a_violation_of_the_client(self) -> None:
+        with self.connect() as connection:
+            connection.socket.send(b"\xff" * 20)
+            assert ended_by(connection)[0] == 1002
+
+    def by_a_handler_that_fails(self) -> None:
+        with self.connect("raise") as connection:
+            assert ended_by(connection)[0] == 1011
+
+    def with_an_answer_that_is_none(self) -> None:
+        def answer() -> None:
+            with self.silent.accept()[0] as sock:
+                sock.recv(1)
+                sock.sendall(b"hello\r\n\r\n")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        with pytest.raises(embws.InvalidHandshake):
+            embws.sync.connect(f"ws://127.0.0.1:{self.silent.getsockname()[1]}/", logger=QUIET)
+        thread.join(SECONDS)
+
+    def by_another_thread_while_waiting(self) -> None:
+        connection = self.connect()
+        ends: "List[int]" = []
+        receiving = threading.Thread(target=lambda: ends.append(ended_by(connection)[0]))
+        receiving.start()
+        assert connection.ping().wait(SECONDS)
+        connection.close()
+        receiving.join(SECONDS)
+        assert ends == [1000]
+
+    def timed_out(self) -> None:
+        with pytest.raises(TimeoutError):
+            embws.sync.connect(f"ws://127.0.0.1:{self.silent.getsockname()[1]}/", open_timeout=0.01, logger=QUIET)
+        self.silent.accept()[0].close()
+
+    def never_begun(self) -> None:
+        with socket.create_connection(("127.0.0.1", int(self.uri.split(":")[2].rstrip("/")))) as sock:
+            sock.sendall(REQUEST[:40])
+
+
+def ended_by(connection: embws.sync.Connection) -> "tuple[int, Optional[BaseException]]":
+    """How a connection has ended: as closed_by()."""
+    try:
+        connection.recv(SECONDS)
+    except embws.ConnectionClosed as error:
+        return error.code, error.__cause__
+    raise AssertionError("something was received")
+
+
+@contextlib.contextmanager
+def on_sockets(secure: bool) -> Iterator[Sockets]:
+    server_context, client_context = tls.both(secure)
+
+    def handler(connection: embws.sync.ServerConnection) -> None:
+        assert connection.request is not None
+        path = connection.request.path
+        if path == "/close":
+            connection.close()
+        elif path == "/abort":
+            socket.socket.shutdown(connection.socket, socket.SHUT_RDWR)
+            connection.wait_closed()
+        elif path == "/violate":
+            connection.socket.send(b"\xff" * 20)
+            connection.wait_closed()
+        elif path == "/raise":
+            raise RuntimeError("as it was told to")
+        else:
+            for message in connection:
+                connection.send(message)
+
+    def process(connection: embws.sync.ServerConnection, request: embws.Request) -> Optional[embws.Response]:
+        if request.path == "/broken":
+            raise RuntimeError("as it was told to")
+        return connection.respond(403, "no\n") if request.path == "/refused" else None
+
+    settings: Any = {"ssl": server_context, "process_request": process, "logger": QUIET}
+    with (
+        socket.create_server(("127.0.0.1", 0)) as silent,
+        embws.sync.serve(handler, "127.0.0.1", 0, **settings) as server,
+    ):
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield Sockets(server.socket.getsockname()[1], silent, client_context)
+    thread.join(SECONDS)
+
+
+def wait_until_ended(alive: Alive) -> None:
+    """Threads follow the end of a connection."""
+    deadline = time.monotonic() + SECONDS / 10
+    while alive and time.monotonic() < deadline:
+        time.sleep(0.001)
+    assert not alive, alive
+
+
+SOCKET_WAYS: List[Callable[[Sockets], None]] = [
+    way for name, way in vars(Sockets).items() if not name.startswith("_") and name != "connect"
+]
+
+
+@pytest.mark.parametrize("secure", [False, True], ids=["plain", "tls"])
+@pytest.mark.parametrize("way", SOCKET_WAYS)
+def test_a_connection_on_a_socket_is_freed_without_the_collector(
+    way: Callable[[Sockets], None], secure: bool, alive: Alive
+) -> None:
+    with on_sockets(secure) as ends:
+        way(ends)  # what is made once is made
+        wait_until_ended(alive)
+        with no_collector():
+            way(ends)
+            wait_until_ended(alive)
+
+
+def test_thousands_of_connections_on_sockets(capsys: pytest.CaptureFixture[str], alive: Alive) -> None:
+    threads, files = threading.active_count(), open_files()
+    with on_sockets(False) as ends:
+
+        def play() -> None:
+            for way in SOCKET_WAYS:
+                for _ in range(3):
+                    way(ends)
+            wait_until_ended(alive)
+            check_ended(threads + 1, files + 5)  # those of the server
+
+        growth = grown(play, 40)
+    told(capsys, "thousands of connections on sockets", growth)
+    assert growth[0] < 16 * MIB and growth[1] < 20_000
+    check_ended(threads, files)
