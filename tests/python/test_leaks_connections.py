@@ -86,7 +86,6 @@ def alive(monkeypatch: pytest.MonkeyPatch) -> Alive:
 
 @contextlib.contextmanager
 def no_collector() -> Iterator[None]:
-    gc.collect()
     gc.disable()
     try:
         yield
