@@ -36,7 +36,10 @@ class ClientConnection(Connection):
 
     async def handshake(self) -> None:
         """Waits for the server's answer."""
-        await self._answer
+        try:
+            await self._answer
+        finally:
+            del self  # it has what is raised, whose traceback has this frame
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -184,6 +187,7 @@ class connect:
         self._factory = factory
 
     async def _connect(self) -> ClientConnection:
+        connection: Optional[ClientConnection] = None
         try:
             async with asyncio.timeout(self._open_timeout):
                 connection = await self._create()
@@ -192,9 +196,13 @@ class connect:
                 except BaseException:
                     connection.transport.abort()
                     raise
+            return connection
         except TimeoutError:
-            raise TimeoutError(f"timed out during the opening handshake, after {self._open_timeout} s") from None
-        return connection
+            pass
+        finally:
+            del connection  # as in handshake()
+        # Not within that, where it would keep the task, which keeps it.
+        raise TimeoutError(f"timed out during the opening handshake, after {self._open_timeout} s")
 
     async def _create(self) -> ClientConnection:
         loop, kwargs = asyncio.get_running_loop(), dict(self._kwargs)

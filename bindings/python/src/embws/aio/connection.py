@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import Any, Iterable, List, Optional, Union
 
 from .._connection import INTERNAL_ERROR, queue_message
@@ -12,6 +13,8 @@ from .sending import Sending
 from .standing import Logger
 
 __all__ = ["Connection", "Logger", "broadcast"]
+
+_NOBODY = asyncio.BufferedProtocol()
 
 
 class Connection(Sending):
@@ -122,6 +125,9 @@ class Connection(Sending):
                 waiter.exception()  # nobody has to await it
         if not self._lost.done():
             self._lost.set_result(None)
+        # asyncio's TLS keeps the methods of a protocol that it has nothing to tell any more, unless it was closed twice.
+        with contextlib.suppress(AttributeError):
+            self.transport.set_protocol(_NOBODY)
 
 
 def broadcast(

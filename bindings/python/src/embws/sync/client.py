@@ -33,14 +33,17 @@ class ClientConnection(Connection):
     def handshake(self, timeout: Optional[float] = None) -> None:
         """Sends the request and waits for the server's answer, for up to ``timeout`` seconds."""
         deadline = None if timeout is None else time.monotonic() + timeout
-        self._do(self._flush)
-        done = self._until(self._is_answered, deadline)
-        if done is None:
-            raise TimeoutError(f"timed out during the opening handshake, after {timeout} s")
-        if self._failure is not None:
-            raise self._failure
-        if not done:
-            raise InvalidHandshake("connection closed during the handshake", 38, "RFC 6455 4.1") from self._cause
+        try:
+            self._do(self._flush)
+            done = self._until(self._is_answered, deadline)
+            if done is None:
+                raise TimeoutError(f"timed out during the opening handshake, after {timeout} s")
+            if self._failure is not None:
+                raise self._failure
+            if not done:
+                raise InvalidHandshake("connection closed during the handshake", 38, "RFC 6455 4.1") from self._cause
+        finally:
+            del self  # it has what is raised, whose traceback has this frame
 
     def _is_answered(self) -> Optional[bool]:
         """Whether the connection is open, False for never, None for not yet."""
@@ -158,10 +161,12 @@ def connect(
         raise
     try:
         connection.handshake(None if deadline is None else left())
+        return connection
     except BaseException:
         connection._drop()
         raise
-    return connection
+    finally:
+        del connection, protocol  # as in handshake()
 
 
 Left = Callable[[], Optional[float]]
