@@ -57,7 +57,7 @@ def connect(words: Sequence[str]) -> int:
     parser.add_argument("--quiet", action="store_true", help="print messages only, without the signs before them")
     parser.add_argument("--version", action="version", version=f"embws {__version__} (library {library_version})")
     options = parser.parse_args(words)
-    from .cli import Client  # asyncio and others are loaded only now
+    from ._cli import Client  # asyncio and others are loaded only now
 
     try:
         client = Client(options)
@@ -85,7 +85,7 @@ def serve(words: Sequence[str]) -> int:
             return refuse(parser, f"--addr {options.addr!r} is not HOST:PORT: {error}")
     if not options.path.startswith("/") or "?" in options.path or "#" in options.path:
         return refuse(parser, f"--path {options.path!r} must begin with a slash, and have no query")
-    from .demo import run
+    from ._demo import run
 
     return run(options.host.strip("[]"), options.port, options.path, options.subprotocol)
 

@@ -57,9 +57,12 @@ class Link(asyncio.Protocol):
     """The connection. All of it belongs to the event loop."""
 
     def __init__(self, client: "Client") -> None:
-        self.client, self.screen, self.protocol = client, client.screen, client.protocol
+        self.client: Client = client
+        self.screen: Screen = client.screen
+        self.protocol: ClientProtocol = client.protocol
         self.transport: Optional[asyncio.Transport] = None
-        self.part, self.length = bytearray(), 0  # of a message that comes in pieces
+        self.part: bytearray = bytearray()  # of a message that comes in pieces
+        self.length: int = 0
         self.code: Optional[int] = None  # of the Close that we asked for
         loop = asyncio.get_running_loop()
         self.opened: asyncio.Future[None] = loop.create_future()
@@ -205,7 +208,8 @@ class Client:
 
     def __init__(self, options: argparse.Namespace) -> None:
         """Raises ValueError where an option is wrong."""
-        self.options, self.protocol = options, protocol_of(options)
+        self.options: argparse.Namespace = options
+        self.protocol: ClientProtocol = protocol_of(options)
         self.tls = tls_of(options) if self.protocol.uri is not None and self.protocol.uri.secure else None
         self.screen = Screen(options.quiet)
         self.loop = asyncio.new_event_loop()
