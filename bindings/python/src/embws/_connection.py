@@ -41,6 +41,9 @@ Origins = Sequence[Union[str, Pattern[str], None]]
 #: Deferred writes and those that are joined are no larger than this, in bytes.
 SMALL = 64 * 1024
 
+#: Reading pauses where a message, or the part of one that has come, is longer than this, in bytes, and nobody receives.
+UNREAD = 1024 * 1024
+
 #: What follows messages in one piece, and makes answers to them impossible, waits this long for their receiver.
 HOLD_SECONDS = 0.5
 

@@ -44,6 +44,15 @@ class Received(Standing):
         self._text = False  # which is text
         self._skip = False  # a message of which events() has given a part
 
+    def _unfinished(self) -> int:
+        """How many bytes messages() has put together of a message that is not complete."""
+        return 0 if self._parts is None else self._parts.tell()
+
+    def _pass_over(self) -> None:
+        """Drops those, and the rest of that message when it comes."""
+        if self._parts is not None:
+            self._parts, self._skip = None, True
+
     def _release(self) -> bool:
         """Takes the bytes that were held; returns whether there were any that could be taken now."""
         raise NotImplementedError

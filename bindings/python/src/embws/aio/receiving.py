@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any, AsyncIterator, List, Literal, Optional, Sized, overload
 
-from .._connection import HOLD_SECONDS, SMALL, Message, converted, received_pongs, take_messages
+from .._connection import HOLD_SECONDS, NO_LIMIT, SMALL, UNREAD, Message, converted, received_pongs, take_messages
 from .._parts import Parts
 from .._scratch import local
 from ..exceptions import ConcurrencyError, ConnectionClosedOK
@@ -49,9 +49,8 @@ class Receiving(Standing):
         if self._receiver is not None or self._streaming:
             raise self._concurrent()
         if not self._messages:
-            if not (
-                self._held or self._ended or self._deferred
-            ):  # the usual case of _wait_for(), without its coroutine
+            # The usual case of _wait_for(), without its coroutine.
+            if not (self._held or self._ended or self._deferred or self._full):
                 self._receiver = asyncio.Future(loop=self.loop)
                 try:
                     await self._receiver
@@ -116,6 +115,8 @@ class Receiving(Standing):
                 raise self._closed()
             if self._deferred:
                 self._flush()
+            if self._full:
+                self._read_on()  # the message need not fit any limit but its own
             self._receiver = asyncio.Future(loop=self.loop)
             try:
                 await self._receiver
@@ -166,10 +167,18 @@ class Receiving(Standing):
             held = parts.take(messages, self._dropping)
         else:
             held = take_messages(protocol, messages)
+        unread = UNREAD if self._receiver is None and not self._streaming else NO_LIMIT
         if (waiting := self._waiting()) > before:
-            if waiting > self._high or self._dropping:
+            if waiting > self._high or self._dropping or (messages and len(messages[-1]) > unread):
                 self._overflow(before)
             self._wake_receiver()
+        if protocol._unfinished() > unread:
+            if self._open:
+                self._pause_reading()
+                self._full = True
+            else:  # after close(), the peer's Close must still be found: see _overflow()
+                self._dropping = True
+                protocol._pass_over()
         buffers = protocol.buffers_to_send()
         if buffers:
             self._write(buffers)

@@ -7,7 +7,7 @@ import time
 from threading import get_ident
 from typing import Any, Deque, Iterator, Literal, Optional, overload
 
-from .._connection import HOLD_SECONDS, Message, converted, received_pongs, take_messages
+from .._connection import HOLD_SECONDS, UNREAD, Message, converted, received_pongs, take_messages
 from .._library import check_fork
 from .._parts import Parts
 from ..exceptions import ConcurrencyError, ConnectionClosedOK
@@ -140,6 +140,7 @@ class Receiving(Waiting):
             if self._held:
                 self._release()
             else:
+                self._full = False
                 return False if self._ended else None
         return True
 
@@ -173,6 +174,7 @@ class Receiving(Waiting):
             if self._held:
                 self._release()
             else:
+                self._full = False  # the message need not fit any limit but its own
                 return False if self._ended else None
         return True
 
@@ -208,10 +210,14 @@ class Receiving(Waiting):
         into: Deque[Message] = collections.deque(maxlen=0) if self._dropping else messages
         parts = self._parts
         held = parts.take(into, self._dropping) if parts is not None and parts.open else take_messages(protocol, into)
-        if self._waiting() > self._high and not self._dropping:
+        nobody = not (self._receiving or self._streaming)
+        long = nobody and (protocol._unfinished() > UNREAD or (bool(messages) and len(messages[-1]) > UNREAD))
+        if (self._waiting() > self._high or long) and not self._dropping:
             self._full = True
             if not self._open:
                 self._have_patience(time.monotonic())
+        if self._dropping and nobody:
+            protocol._pass_over()
         self._flush(answers=True)
         if held:
             self._held, self._held_until = held, time.monotonic() + HOLD_SECONDS
