@@ -59,7 +59,7 @@ class Connection(Sending):
         self._open = False
         self._flush()
         self._left = self._waiting()
-        if self._full or self._deaf:
+        if self._paused:
             self._read_on(hear=True)
         self._start_close_timer()
         self._release()
@@ -75,7 +75,7 @@ class Connection(Sending):
         self._ended = True
         self._open = False
         self._wake_receiver()
-        if self._full or self._deaf:
+        if self._paused:
             self._read_on(hear=True)  # or the end of the stream would not be seen
         if self._lost.done():
             return

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any, AsyncIterator, List, Literal, Optional, Sized, overload
 
-from .._connection import HOLD_SECONDS, NO_LIMIT, SMALL, UNREAD, Message, converted, received_pongs, take_messages
+from .._connection import HOLD_SECONDS, SMALL, UNREAD, Message, converted, received_pongs, take_messages
 from .._parts import Parts
 from .._scratch import local
 from ..exceptions import ConcurrencyError, ConnectionClosedOK
@@ -38,7 +38,7 @@ class Receiving(Standing):
         if not self._messages:
             await self._wait_for(self._messages)
         message = self._messages.popleft()
-        if self._full and len(self._messages) <= self._low:
+        if self._paused and len(self._messages) <= self._low:
             self._read_on()
         return message if decode is None else converted(message, decode)
 
@@ -50,7 +50,7 @@ class Receiving(Standing):
             raise self._concurrent()
         if not self._messages:
             # The usual case of _wait_for(), without its coroutine.
-            if not (self._held or self._ended or self._deferred or self._full):
+            if not (self._held or self._ended or self._deferred or self._paused):
                 self._receiver = asyncio.Future(loop=self.loop)
                 try:
                     await self._receiver
@@ -62,7 +62,7 @@ class Receiving(Standing):
                 except ConnectionClosedOK:
                     raise StopAsyncIteration from None
         message = self._messages.popleft()
-        if self._full and len(self._messages) <= self._low:
+        if self._paused and len(self._messages) <= self._low:
             self._read_on()
         return message
 
@@ -98,7 +98,7 @@ class Receiving(Standing):
 
     def _took(self) -> None:
         """Something was taken from what waits."""
-        if self._full and self._waiting() <= self._low:
+        if self._paused and self._waiting() <= self._low:
             self._read_on()
 
     def _waiting(self) -> int:
@@ -115,7 +115,7 @@ class Receiving(Standing):
                 raise self._closed()
             if self._deferred:
                 self._flush()
-            if self._full:
+            if self._paused:
                 self._read_on()  # the message need not fit any limit but its own
             self._receiver = asyncio.Future(loop=self.loop)
             try:
@@ -167,18 +167,18 @@ class Receiving(Standing):
             held = parts.take(messages, self._dropping)
         else:
             held = take_messages(protocol, messages)
-        unread = UNREAD if self._receiver is None and not self._streaming else NO_LIMIT
-        if (waiting := self._waiting()) > before:
-            if waiting > self._high or self._dropping or (messages and len(messages[-1]) > unread):
-                self._overflow(before)
-            self._wake_receiver()
-        if protocol._unfinished() > unread:
-            if self._open:
-                self._pause_reading()
-                self._full = True
-            else:  # after close(), the peer's Close must still be found: see _overflow()
+        if self._receiver is None and not self._streaming:
+            long = protocol._unfinished() > UNREAD
+            if long and not self._open:  # after close(), the peer's Close must still be found: see _overflow()
                 self._dropping = True
                 protocol._pass_over()
+            elif long or (messages and len(messages[-1]) > UNREAD):
+                self._long = True
+                self._regulate()
+        if (waiting := self._waiting()) > before:
+            if waiting > self._high or self._dropping:
+                self._overflow(before)
+            self._wake_receiver()
         buffers = protocol.buffers_to_send()
         if buffers:
             self._write(buffers)
@@ -210,8 +210,8 @@ class Receiving(Standing):
     def _overflow(self, before: int) -> None:
         """There is more in the queue than there should be."""
         if self._open:
-            self._pause_reading()
             self._full = True
+            self._regulate()
         elif self._receiver is None and before >= self._left > self._high:
             # close() was called, and nobody takes messages any more: the peer's Close must still be found.
             # From here on all are dropped: what is received has no gap.
@@ -226,21 +226,23 @@ class Receiving(Standing):
         is paused: two ends that send at the same time must both go on reading.)"""
         self._unread += sum(map(len, answers))
         if self._unread > SMALL:
-            self._pause_reading()
             self._deaf = True
-
-    def _pause_reading(self) -> None:
-        if not (self._full or self._deaf):
-            self.transport.pause_reading()
+            self._regulate()
 
     def _read_on(self, hear: bool = False) -> None:
         """The queue has room again: reading goes on, unless the peer does not read (``hear``: whether it does or not)."""
-        self._full = False
-        if self._deaf and not hear:
-            return
-        self._deaf = False
-        if not self._lost.done():
-            self.transport.resume_reading()
+        self._full = self._long = False
+        if hear:
+            self._deaf = False
+        self._regulate()
+
+    def _regulate(self) -> None:
+        """Pauses reading or goes on with it, as the flags say. Who waits for the peer to read goes on reading a long message:
+        or two ends that send much at the same time would wait for each other."""
+        pause = self._full or self._deaf or (self._long and not self._writing_paused)
+        if pause is not self._paused and not self._lost.done():
+            self._paused = pause
+            (self.transport.pause_reading if pause else self.transport.resume_reading)()
 
 
 class Streaming:

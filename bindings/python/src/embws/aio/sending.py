@@ -132,14 +132,13 @@ class Sending(Receiving):
 
     def pause_writing(self) -> None:
         self._writing_paused = True
+        self._regulate()
 
     def resume_writing(self) -> None:
         self._writing_paused = False
         self._unread = 0
-        if self._deaf:
-            self._deaf = False
-            if not self._full and not self._lost.done():
-                self.transport.resume_reading()
+        self._deaf = False
+        self._regulate()
         for drainer in self._drainers:
             if not drainer.done():
                 drainer.set_result(None)
@@ -215,7 +214,7 @@ class Sending(Receiving):
         if self._alive_pong is None or self.ping_timeout is None:
             self._alive_pong = self._ping(None)
             self._keep_alive_in(self.ping_interval or 0.0 if self.ping_timeout is None else self.ping_timeout)
-        elif self._full and not self._deaf:  # the Pong may lie behind messages that nobody has taken
+        elif self._paused and not self._deaf:  # the Pong may lie behind messages that nobody has taken
             self._keep_alive_in(self.ping_timeout)
         else:
             self._start_closing(INTERNAL_ERROR, "keepalive ping timeout")

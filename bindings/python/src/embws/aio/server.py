@@ -108,8 +108,8 @@ class ServerConnection(Connection):
         if event is not None:
             assert isinstance(event, Request)
             self.request = event
-            self._pause_reading()  # what follows is for later, and is not to pile up until then
-            self._full = True
+            self._full = True  # what follows is for later, and is not to pile up until then
+            self._regulate()
             self._task = self.loop.create_task(self._run(event))
             self.server._tasks.add(self._task)
             self._task.add_done_callback(self.server._tasks.discard)

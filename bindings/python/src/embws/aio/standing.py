@@ -70,9 +70,11 @@ class Standing(asyncio.BufferedProtocol):
         self._receiver: Optional[asyncio.Future[None]] = None  # who waits in recv()
         self._streaming = False  # recv_streaming() was begun, and has not ended
         self._parts: Optional[Parts] = None  # of the message that it gives
-        # Reading is paused while either of these is set.
+        # Reading is paused while one of these is set: see _regulate().
         self._full = False  # there are too many messages in the queue, or a request is not answered yet
         self._deaf = False  # the peer does not read the answers to its Pings
+        self._long = False  # a long message has come, or begun, that nobody receives; but not while send() waits
+        self._paused = False  # and it is paused
         self._dropping = False  # what is received after close(), and nobody takes
         self._unread = 0  # bytes of answers since writing was paused
         self._held: Held = b""  # what the protocol object gets when the messages before it were answered

@@ -56,6 +56,7 @@ class Receiving(Waiting):
             del self._messages[0]
             taken = True
             self._taken += 1
+            self._long = False
             if self._full and len(self._messages) <= self._low:
                 self._full = False
         except BaseException:
@@ -140,7 +141,7 @@ class Receiving(Waiting):
             if self._held:
                 self._release()
             else:
-                self._full = False
+                self._full = self._long = False
                 return False if self._ended else None
         return True
 
@@ -148,6 +149,7 @@ class Receiving(Waiting):
         """Something was taken from what waits."""
         self._taker = get_ident()
         self._taken += 1
+        self._long = False
         if self._full and self._waiting() <= self._low:
             self._full = False
 
@@ -174,7 +176,7 @@ class Receiving(Waiting):
             if self._held:
                 self._release()
             else:
-                self._full = False  # the message need not fit any limit but its own
+                self._full = self._long = False  # the message need not fit any limit but its own
                 return False if self._ended else None
         return True
 
@@ -211,8 +213,11 @@ class Receiving(Waiting):
         parts = self._parts
         held = parts.take(into, self._dropping) if parts is not None and parts.open else take_messages(protocol, into)
         nobody = not (self._receiving or self._streaming)
-        long = nobody and (protocol._unfinished() > UNREAD or (bool(messages) and len(messages[-1]) > UNREAD))
-        if (self._waiting() > self._high or long) and not self._dropping:
+        if nobody and (protocol._unfinished() > UNREAD or (messages and len(messages[-1]) > UNREAD)):
+            self._long = self._open
+        if (self._waiting() > self._high or (nobody and protocol._unfinished() > UNREAD and not self._open)) and (
+            not self._dropping
+        ):
             self._full = True
             if not self._open:
                 self._have_patience(time.monotonic())

@@ -69,6 +69,7 @@ class Standing:
         self._messages: Deque[Message] = collections.deque()
         self._unread = 0  # bytes of answers since the socket took no more
         self._full = False  # reading pauses until the queue has shrunk
+        self._long = False  # the same for a long message that nobody receives; but not while something waits to be sent
         self._receiving = False  # a thread is in recv()
         self._streaming = False  # recv_streaming() was begun, and has not ended
         self._parts: Optional[Parts] = None  # of the message that it gives

@@ -133,7 +133,14 @@ class Waiting(Standing):
         if not write:
             self._unread = 0
         # A peer that is sent answers, to Pings, and does not read is not read from after some of them.
-        read = not (self._reading or self._full or self._held or self._lost or self._unread > SMALL)
+        read = not (
+            self._reading
+            or self._full
+            or (self._long and not write)
+            or self._held
+            or self._lost
+            or self._unread > SMALL
+        )
         if keeper:
             read = read and not self._receiving
             write = write and not self._writing
@@ -160,7 +167,7 @@ class Waiting(Standing):
                 self._cannot_write(error)
             if self._ended and not transport and not self._lost:
                 self._end_transport()
-        if can_read and not (self._lost or self._full or self._held):
+        if can_read and not (self._lost or self._full or self._held or (self._long and not transport)):
             self._read()
 
     def _wake_waiters(self) -> None:
