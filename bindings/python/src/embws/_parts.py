@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import collections
 import io
-from typing import Deque, Optional
+from typing import Deque, List, Optional
 
 from ._connection import Held, Message
 from .events import Data
@@ -25,6 +25,8 @@ class Parts:
         if begun is not None:  # what messages() has put together of it is the first part, and not its any more
             self._queue.append(Data(begun.getvalue(), protocol._text, True, False))
             protocol._parts, protocol._skip = None, True
+        self._begun = begun is not None
+        self._swallowed: List[Data] = []  # parts that had nothing to show, as long as none had
         self._decoder: Optional[codecs.IncrementalDecoder] = None
         self._given = False
         #: The last part has not come yet.
@@ -43,6 +45,9 @@ class Parts:
         try:
             for event in protocol.events():
                 if isinstance(event, Data):
+                    if not (self._begun or event.first):
+                        continue  # of a message that was left early
+                    self._begun = True
                     if not drop:
                         self._queue.append(event)
                     if event.last:
@@ -65,10 +70,16 @@ class Parts:
             if not isinstance(data, str):
                 if self._decoder is None:
                     self._decoder = codecs.getincrementaldecoder("utf-8")()
-                data = self._decoder.decode(data, event.last)
+                try:
+                    data = self._decoder.decode(data, event.last)
+                except UnicodeDecodeError:
+                    self._given = True  # that it is none
+                    raise
         elif isinstance(data, str):
             data = data.encode()
         if not data and (self._given or not event.last):
+            if not self._given:
+                self._swallowed.append(event)
             return None
         self._given = True
         return data
@@ -76,10 +87,11 @@ class Parts:
     def give_back(self, messages: Deque[Message]) -> None:
         """Nobody wants the parts any more. If none was given it is as if they had not been asked for: what has come of
         the message is received as a whole. Else the rest is passed over, and the protocol object sees to that."""
-        if self._given or not self._queue:
+        events = [*self._swallowed, *self._queue]
+        if self._given or not events:
             return
-        text = self._queue[0].text
-        whole = b"".join(event.data.encode() if isinstance(event.data, str) else event.data for event in self._queue)
+        text = events[0].text
+        whole = b"".join(event.data.encode() if isinstance(event.data, str) else event.data for event in events)
         if not self.open:
             messages.appendleft(whole.decode() if text else whole)
         else:

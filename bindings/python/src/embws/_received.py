@@ -86,8 +86,11 @@ class Received(Standing):
     def _events(self) -> Iterator[Event]:
         pending = self._pending
         while True:
-            for item in self._left:
+            left = self._left
+            for item in left:
                 yield Data(item, isinstance(item, str), True, True) if isinstance(item, (str, bytes)) else item
+            if self._left is not left:
+                continue  # another iterator has left something
             if not pending:
                 if self._release():
                     continue
@@ -113,7 +116,7 @@ class Received(Standing):
 
     def _event(self, payload: Payload, kind: int, flags: int, code: int) -> Event:
         if kind == abi.TEXT or kind == abi.BINARY:
-            first, last = self._began(flags)
+            payload, first, last = self._began(payload, flags)
             if kind == abi.TEXT and first and last:
                 return Data(str(payload, "utf-8"), True, True, True)
             return Data(bytes(payload), kind == abi.TEXT, first, last)
@@ -123,11 +126,14 @@ class Received(Standing):
             return Pong(bytes(payload))
         return Close(code, str(payload[2:], "utf-8"))
 
-    def _began(self, flags: int) -> Tuple[bool, bool]:
-        """Notes that a piece is given, and not put together; says whether its message begins and ends with it."""
+    def _began(self, payload: Payload, flags: int) -> Tuple[Payload, bool, bool]:
+        """Notes that a piece is given, and not put together: behind what messages() has put together of its message. Gives
+        it, and whether its message begins and ends with it."""
         first, last = flags & abi.MESSAGE_START != 0, flags & abi.MESSAGE_END != 0
+        if self._parts is not None and not first:
+            payload, first = self._parts.getvalue() + bytes(payload), True
         self._skip, self._parts = not last, None
-        return first, last
+        return payload, first, last
 
     # -- Views ----------------------------------------------------------------------------------------------------
 
@@ -136,11 +142,15 @@ class Received(Standing):
         once, and a violation is raised, as by events()."""
         pending = self._pending
         while True:
-            for item in self._left:
+            left = self._left
+            for item in left:
                 yield self._view(item)
+            if self._left is not left:
+                continue  # another iterator has left something
             if pending and type(pending[0]) is tuple and len(pending[0]) == 4 and pending[0][1] < 3:
                 payload, kind, flags, _ = pending.popleft()
-                yield View(memoryview(payload), kind == abi.TEXT, *self._began(flags))
+                payload, first, last = self._began(payload, flags)
+                yield View(memoryview(payload), kind == abi.TEXT, first, last)
             elif pending and type(pending[0]) is tuple and len(pending[0]) == 3:
                 self._unfold(*pending.popleft())
             elif pending and type(pending[0]) is list:
@@ -180,11 +190,14 @@ class Received(Standing):
     def _messages(self) -> Iterator[Message]:
         pending = self._pending
         while True:
-            for item in self._left:
+            left = self._left
+            for item in left:
                 if not isinstance(item, tuple):
                     yield item
                 elif type(item) is Data and (message := self._assemble_data(item)) is not None:
                     yield message
+            if self._left is not left:
+                continue  # another iterator has left something
             if not pending:
                 if self._release():
                     continue

@@ -161,7 +161,7 @@ class Standing:
         """What to raise to who uses the connection after its end."""
         received = Close(self._peer_code, self._reason) if self._peer_code not in (0, 1006) else None
         sent = Close(self._sent_code, self._sent_reason) if self._sent_code else None
-        ok = received is not None and received.code in (1000, 1001, 1005)
+        ok = all(close is not None and close.code in (1000, 1001, 1005) for close in (received, sent or received))
         first = self._peer_first if received is not None and sent is not None else None
         error = (ConnectionClosedOK if ok else ConnectionClosedError)(received, sent, first)
         error.__cause__ = self._failure

@@ -41,7 +41,7 @@ class Sending(Receiving):
         protocol = self.protocol
         if text is None and not self._messages and (frame := protocol._send_alone(message)) is not None:
             self.transport.write(frame)
-            if self._writing_paused:
+            if self._writing_paused or self.transport.is_closing():
                 await self._drain()
             return
         if not isinstance(message, (str, bytes, bytearray, memoryview)):
@@ -61,7 +61,7 @@ class Sending(Receiving):
             self.transport.write(buffers[0])
         else:
             self._write(buffers)
-        if self._writing_paused:
+        if self._writing_paused or self.transport.is_closing():
             await self._drain()
 
     async def _send_fragments(self, parts: Any, text: Optional[bool]) -> None:
@@ -88,7 +88,7 @@ class Sending(Receiving):
             done, self._fragmented = self._fragmented, None
             if not done.done():
                 done.set_result(None)
-        if self._writing_paused:
+        if self._writing_paused or self.transport.is_closing():
             await self._drain()
 
     async def _send_part(self, fragments: Fragments, part: Union[str, BytesLike]) -> None:
@@ -96,7 +96,7 @@ class Sending(Receiving):
             await self._refuse()
         fragments.add(part)
         self._flush()
-        if self._writing_paused:
+        if self._writing_paused or self.transport.is_closing():
             await self._drain()
 
     def _flush_later(self) -> None:
@@ -144,13 +144,16 @@ class Sending(Receiving):
                 drainer.set_result(None)
 
     async def _drain(self) -> None:
-        """Waits until the transport has room."""
-        drainer = self.loop.create_future()
-        self._drainers.append(drainer)
-        try:
-            await drainer
-        finally:
-            self._drainers.remove(drainer)
+        """Waits until the transport has room. Raises ConnectionClosed if it has gone: what was written has not arrived."""
+        if self._limited and not self.transport.is_closing():
+            drainer = self.loop.create_future()
+            self._drainers.append(drainer)
+            try:
+                await drainer
+            finally:
+                self._drainers.remove(drainer)
+        if self.transport.is_closing() and not self.protocol.close_expected():
+            await self._refuse()
 
     async def _refuse(self) -> None:
         """Raises what tells that nothing can be sent: when the closing handshake is done, for only then it is known how
@@ -169,7 +172,7 @@ class Sending(Receiving):
         if not self._open:
             await self._refuse()
         waiter = self._ping(data)
-        if self._writing_paused:
+        if self._writing_paused or self.transport.is_closing():
             await self._drain()
         return waiter
 
@@ -187,7 +190,7 @@ class Sending(Receiving):
             await self._refuse()
         self.protocol.pong(data)
         self._flush()
-        if self._writing_paused:
+        if self._writing_paused or self.transport.is_closing():
             await self._drain()
 
     def _acknowledge(self, payloads: List[bytes]) -> None:

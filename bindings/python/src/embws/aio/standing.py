@@ -8,13 +8,15 @@ import logging
 import uuid
 from typing import Any, Deque, List, Optional, Union, cast
 
-from .._connection import Held, Limit, Message, Pings, seconds, water_marks
+from .._connection import NO_LIMIT, SMALL, Held, Limit, Message, Pings, seconds, water_marks
 from .._parts import Parts
 from ..exceptions import ConnectionClosed
 from ..http import Request, Response
 from ..protocol import BytesLike, Protocol, State
 
 __all__ = ["Logger", "Standing"]
+
+MOST = 2**31 - 1
 
 Logger = Union[logging.Logger, "logging.LoggerAdapter[Any]"]
 
@@ -65,6 +67,7 @@ class Standing(asyncio.BufferedProtocol):
         self._id: Optional[uuid.UUID] = None
         self._high, self._low = water_marks(max_queue, "max_queue")
         self._write_high, self._write_low = water_marks(write_limit, "write_limit")
+        self._limited = self._write_high != NO_LIMIT  # send() waits
         # Receiving
         self._messages: Deque[Message] = collections.deque()
         self._receiver: Optional[asyncio.Future[None]] = None  # who waits in recv()
@@ -100,8 +103,10 @@ class Standing(asyncio.BufferedProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
-        # With 0, asyncio's TLS would take an empty buffer for one that is too full.
-        self.transport.set_write_buffer_limits(max(1, self._write_high), self._write_low)
+        # With 0, asyncio's TLS would take an empty buffer for one that is too full; uvloop takes no more than a C int. Without
+        # a limit send() does not wait, but who does not read its answers is still found.
+        high, low = (self._write_high, self._write_low) if self._limited else (SMALL, SMALL // 4)
+        self.transport.set_write_buffer_limits(min(max(1, high), MOST), min(low, MOST))
 
     @property
     def id(self) -> uuid.UUID:

@@ -74,7 +74,7 @@ class Connection(Sending):
             self._alive_pong = self._ping(None)
             self._alive_at = now + (self.ping_timeout if self.ping_timeout is not None else self.ping_interval or 0.0)
             self._flush()
-        elif self._full:  # the Pong may lie behind messages that nobody has taken
+        elif self._full or self._long:  # the Pong may lie behind messages that nobody has taken
             self._alive_at = now + self.ping_timeout
         else:
             self._start_closing(INTERNAL_ERROR, "keepalive ping timeout")
@@ -119,7 +119,7 @@ class Connection(Sending):
     def _start_closing(self, code: int, reason: str) -> None:
         """Sends a Close. The peer's is awaited."""
         self.protocol.close(code, reason)
-        self._open = False
+        self._open = self._long = False
         self._have_patience(time.monotonic())
         self._start_close_clock()
         self._flush()
