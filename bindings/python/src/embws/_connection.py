@@ -153,19 +153,11 @@ def queue_message(protocol: Protocol, message: Union[str, BytesLike], text: Opti
             protocol.send_text(message, fin)
     elif isinstance(message, (bytes, bytearray, memoryview)):
         if text:
-            protocol.send_text(decoded(message), fin)
+            protocol._send_encoded(message, fin, "message")
         else:
             protocol.send_binary(message, fin)
     else:
         raise TypeError(f"message must be str, bytes-like or an iterable of one of these, not {type(message).__name__}")
-
-
-def decoded(message: BytesLike) -> str:
-    """The text that bytes are, which are to be sent as such."""
-    try:
-        return str(message, "utf-8")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"message is no UTF-8, which text=True asks for: {error}") from None
 
 
 class Fragments:

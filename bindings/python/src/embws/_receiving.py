@@ -21,6 +21,7 @@ from ._scratch import (
     RESULTS,
     RESULTS_AT,
     Scratch,
+    borrowed,
     local,
 )
 from ._standing import BytesLike, State
@@ -57,11 +58,17 @@ class Receiving(Received):
         """
         if type(data) is bytes and (n := len(data)) <= IN_SIZE and not self._blocked:
             scratch = local.scratch
-            status = _receive_batch(self._argument, scratch.batch_address, data, n)
-            if status == _BATCH:
-                self._pending.append(_loads(scratch.list_view))
-            else:
-                self._take_all(scratch, n, status)
+            if scratch.busy:
+                scratch = Scratch()
+            try:
+                scratch.busy = True
+                status = _receive_batch(self._argument, scratch.batch_address, data, n)
+                if status == _BATCH:
+                    self._pending.append(_loads(scratch.list_view))
+                else:
+                    self._take_all(scratch, n, status)
+            finally:
+                scratch.busy = False
             return
         self._feed_all(view_of(data, "data"))
 
@@ -78,7 +85,7 @@ class Receiving(Received):
             wrong_type(buffer, "buffer", "a bytearray, or a memoryview of memory that can be written to")
         if view.readonly or not view.c_contiguous:
             raise TypeError("buffer must be memory that can be written to, in a row; receive_data() takes any")
-        view, scratch = view.cast("B"), local.scratch
+        view = view.cast("B")
         n = len(view)
         if n == 0:
             return
@@ -86,23 +93,24 @@ class Receiving(Received):
             self._hold(view)
             return
         address, at = ctypes.addressof(ctypes.c_char.from_buffer(view)), 0
-        while at < n:
-            _pack_input(scratch.io_view, INPUT_AT, address + at, n - at)
-            at = self._take(scratch, view, at, n, _receive(self._argument, scratch.io_address))
+        with borrowed() as scratch:
+            while at < n:
+                _pack_input(scratch.io_view, INPUT_AT, address + at, n - at)
+                at = self._take(scratch, view, at, n, _receive(self._argument, scratch.io_address))
 
     def _feed_all(self, data: memoryview) -> None:
         """Takes any number of bytes."""
-        scratch = local.scratch
-        for at in range(0, len(data), IN_SIZE):
-            piece = data[at : at + IN_SIZE]
-            scratch.in_view[: len(piece)] = piece
-            if (found := self._feed(scratch, len(piece))) is not None:
-                self._pending.append(found)
+        with borrowed() as scratch:
+            for at in range(0, len(data), IN_SIZE):
+                piece = data[at : at + IN_SIZE]
+                scratch.in_view[: len(piece)] = piece
+                if (found := self._feed(scratch, len(piece))) is not None:
+                    self._pending.append(found)
 
     def get_buffer(self, sizehint: int = -1) -> memoryview:
         """Memory to receive into, 128 KiB whatever the hint, without a copy: then call buffer_updated(), on the same thread,
         before anything else is received there. It belongs to the thread. (That is what asyncio.BufferedProtocol does.)"""
-        return local.scratch.in_view
+        return local.inbox.in_view
 
     def buffer_updated(self, nbytes: int) -> None:
         """Takes the first ``nbytes`` bytes of get_buffer(). Raises as receive_data() does, and ValueError."""
@@ -110,7 +118,7 @@ class Receiving(Received):
             raise TypeError(f"nbytes must be int, not {type(nbytes).__name__}")
         if not 0 <= nbytes <= IN_SIZE:
             raise ValueError(f"nbytes is {nbytes}; get_buffer() has {IN_SIZE} bytes")
-        if (found := self._feed(local.scratch, nbytes)) is not None:
+        if (found := self._feed(local.inbox, nbytes)) is not None:
             self._pending.append(found)
 
     def _feed(self, scratch: Scratch, n: int) -> Optional[List[Message]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import ctypes
 from ctypes import c_char_p, c_void_p
 from typing import Any, Callable, Final, List, Optional, Union
@@ -10,7 +11,7 @@ from . import _library as abi
 from ._arguments import bytes_like, text_or_bytes, utf8
 from ._library import FIN, lib
 from ._receiving import Receiving
-from ._scratch import OUT_LENGTH, OUT_SIZE, RESULTS, RESULTS_AT, Scratch, local
+from ._scratch import OUT_LENGTH, OUT_SIZE, RESULTS, RESULTS_AT, Scratch, borrowed, local
 from ._standing import BytesLike, State
 
 __all__ = ["Sending"]
@@ -24,12 +25,18 @@ _send_header = lib.embws_session_send_header
 _sent_payload = lib.embws_session_sent
 _WRITTEN: Final = abi.WRITTEN
 _unpack_results = RESULTS.unpack_from
+_decoder = codecs.getincrementaldecoder("utf-8")
 
 
 class Sending(Receiving):
     """The sending end of a protocol object."""
 
-    __slots__ = ()
+    __slots__ = ("_checker",)
+
+    def __init__(self, max_size: Optional[int]) -> None:
+        super().__init__(max_size)
+        # Of a text that is sent in parts: they may be cut within a character, and all of them must be UTF-8 (rule 94).
+        self._checker: Optional[codecs.IncrementalDecoder] = None
 
     def send_text(self, text: str, fin: bool = True) -> None:
         """Sends a text message, as UTF-8, or the next part of one: ``fin`` says that it ends here.
@@ -44,6 +51,8 @@ class Sending(Receiving):
         except UnicodeEncodeError:
             payload = utf8(text, "text")  # which tells better what is wrong
         self._send(abi.TEXT, fin, payload)
+        if fin is False:
+            self._checker = _decoder()
 
     def send_binary(self, data: BytesLike, fin: bool = True) -> None:
         """Sends a binary message, or the next part of one, as send_text() does. A server's payload of more than 16 KiB of
@@ -53,29 +62,51 @@ class Sending(Receiving):
                 raise TypeError("data must be bytes-like, not str; for str there is send_text()")
             data = bytes_like(data, "data")
         self._send(abi.BINARY, fin, data)
+        if fin is False:
+            self._checker = None
 
     def send_continuation(self, data: BytesLike, fin: bool = True) -> None:
         """Sends the next part of the message that is open, of either kind: of text it is UTF-8, which may be cut anywhere.
         Raises as send_text() does, and StateError if no message is open."""
-        self._send(abi.CONTINUATION, fin, bytes_like(data, "data"))
+        payload = bytes_like(data, "data")
+        if self._checker is None:
+            self._send(abi.CONTINUATION, fin, payload)
+        else:
+            self._send_checked(self._checker, abi.CONTINUATION, fin, payload, "data")
+
+    def _send_encoded(self, text: BytesLike, fin: bool, name: str) -> None:
+        """The same as send_text() for a text that is UTF-8 already; a first part may be cut anywhere."""
+        self._send_checked(_decoder(), abi.TEXT, fin, bytes_like(text, name), name)
+
+    def _send_checked(
+        self, checker: codecs.IncrementalDecoder, opcode: int, fin: bool, payload: bytes, name: str
+    ) -> None:
+        before = checker.getstate()
+        try:
+            checker.decode(payload, fin)
+            self._send(opcode, fin, payload)
+        except UnicodeDecodeError as error:
+            checker.setstate(before)
+            raise ValueError(f"{name} is no UTF-8, and the message is text: {error}") from None
+        except BaseException:
+            checker.setstate(before)
+            raise
+        self._checker = None if fin else checker
 
     def _send(self, opcode: int, fin: bool, payload: bytes) -> None:
         if self._eof:
             raise self.close_exc
-        scratch = local.scratch
         n = len(payload)
         if n > LARGE and (n > OUT_SIZE - 14 or not self._client):
-            self._send_large(scratch, opcode, fin, payload)
+            with borrowed() as scratch:
+                self._send_large(scratch, opcode, fin, payload)
             return
         if fin is True:
             opcode |= FIN
         elif fin is not False:
             raise TypeError(f"fin must be bool, not {type(fin).__name__}")
-        status = _send_frame(self._argument, scratch.io_address, opcode, payload, n)
-        if status == _WRITTEN:
-            self._out.append(scratch.out[: scratch.sizes[OUT_LENGTH]])
-        else:
-            self._sent(scratch, status)
+        if (frame := self._frame(opcode, payload, n)) is not None:
+            self._out.append(frame)
 
     def _send_alone(self, message: Any) -> Optional[bytes]:
         """Sends a whole message if that is all that is to be sent, and gives its frame. None if it is not, or if it is
@@ -89,12 +120,23 @@ class Sending(Receiving):
         n = len(payload)
         if n > LARGE or self._out or self._eof:
             return None
+        frame = self._frame(opcode, payload, n)
+        return self.data_to_send() if frame is None else frame
+
+    def _frame(self, first: int, payload: bytes, n: int) -> Optional[bytes]:
+        """The frame with that first byte and a payload of n bytes; None if what was written waits to be sent already."""
         scratch = local.scratch
-        status = _send_frame(self._argument, scratch.io_address, opcode, payload, n)
-        if status == _WRITTEN:
-            return scratch.out[: scratch.sizes[OUT_LENGTH]]  # type: ignore[no-any-return]
-        self._sent(scratch, status)
-        return self.data_to_send()
+        if scratch.busy:
+            scratch = Scratch()
+        try:
+            scratch.busy = True
+            status = _send_frame(self._argument, scratch.io_address, first, payload, n)
+            if status == _WRITTEN:
+                return scratch.out[: scratch.sizes[OUT_LENGTH]]  # type: ignore[no-any-return]
+            self._sent(scratch, status)
+        finally:
+            scratch.busy = False
+        return None
 
     def _sent(self, scratch: Scratch, status: int) -> None:
         """Takes what a sending call has written, and raises what it refused."""
@@ -143,8 +185,8 @@ class Sending(Receiving):
         payload = text_or_bytes(data, "data")
         if self._eof:
             raise self.close_exc
-        scratch = local.scratch
-        self._sent(scratch, call(self._argument, scratch.io_address, payload, len(payload)))
+        with borrowed() as scratch:
+            self._sent(scratch, call(self._argument, scratch.io_address, payload, len(payload)))
 
     def close(self, code: Optional[int] = 1000, reason: str = "") -> None:
         """Sends a Close (RFC 6455 5.5.1), with no code if that is None. Then nothing more can be sent; messages still come
@@ -158,13 +200,15 @@ class Sending(Receiving):
         text = utf8(reason, "reason")
         if self._eof:
             return
-        scratch = local.scratch
-        status = lib.embws_session_close(self._argument, scratch.io_address, code or 0, text, len(text))
-        if status in (abi.ERR_CLOSE_SENT, abi.ERR_FAILED) or status == abi.ERR_STATE and self._state >= State.CLOSING:
-            status = abi.OK
-        elif status == abi.OK:
-            self._sent_reason = text[:123].decode(errors="ignore")
-        self._sent(scratch, status)
+        with borrowed() as scratch:
+            status = lib.embws_session_close(self._argument, scratch.io_address, code or 0, text, len(text))
+            if status in (abi.ERR_CLOSE_SENT, abi.ERR_FAILED) or (
+                status == abi.ERR_STATE and self._state >= State.CLOSING
+            ):
+                status = abi.OK
+            elif status == abi.OK:
+                self._sent_reason = text[:123].decode(errors="ignore")
+            self._sent(scratch, status)
 
     def fail(self, code: int = 1011, reason: str = "") -> None:
         """Ends the connection because of an error: sends a Close if that is still possible, and expects the end."""

@@ -24,7 +24,7 @@ from ._head import Head, Texts, optional, text
 from ._head import connect_options as _options
 from ._head import handshake_options as _limits
 from ._library import lib
-from ._scratch import INPUT, INPUT_AT, local
+from ._scratch import INPUT, INPUT_AT, borrowed
 from ._sending import Sending
 from ._standing import BytesLike, State
 from .exceptions import InvalidStatus, Violation
@@ -153,9 +153,9 @@ class ServerProtocol(Protocol):
     def _answer(self, call: Callable[[Any], int]) -> None:
         if self._eof:
             raise self.close_exc  # the client has gone
-        scratch = local.scratch
-        INPUT.pack_into(scratch.io_view, INPUT_AT, scratch.in_address, 0)
-        self._sent(scratch, call(byref(scratch.io)))
+        with borrowed() as scratch:
+            INPUT.pack_into(scratch.io_view, INPUT_AT, scratch.in_address, 0)
+            self._sent(scratch, call(byref(scratch.io)))
 
 
 class ClientProtocol(Protocol):
@@ -211,7 +211,8 @@ class ClientProtocol(Protocol):
             headers["Authorization"] = self.uri.authorization
         request.fields, request.field_count = texts.fields(headers, "additional_headers")
         self._made(lib.embws_session_connect(byref(self._handle), byref(request), byref(options), byref(limits)))
-        self._flush(local.scratch)
+        with borrowed() as scratch:
+            self._flush(scratch)
         self._head_sent = b"".join(self._out)
 
     @property

@@ -129,7 +129,7 @@ class Receiving(Standing):
             receiver.set_result(None)
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        return local.scratch.in_view  # as that of the protocol object
+        return local.inbox.in_view  # as that of the protocol object
 
     def buffer_updated(self, nbytes: int) -> None:
         if self._ended:
@@ -140,7 +140,7 @@ class Receiving(Standing):
             if len(self._held) > SMALL:
                 self._release()
             return
-        found = protocol._feed(local.scratch, nbytes)
+        found = protocol._feed(local.inbox, nbytes)
         if found is None or protocol._pending or self.response is None or self._parts is not None:
             if found is not None:
                 protocol._pending.append(found)
