@@ -10,10 +10,10 @@ The codec is libembws, a shared library that comes with the package.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, List
 
 from . import _library
-from .events import Close, Data, Event, Ping, Pong, View
+from .events import Close, CloseCode, Data, Event, Ping, Pong, View
 from .exceptions import (
     ConcurrencyError,
     ConnectionClosed,
@@ -42,6 +42,7 @@ __all__ = [
     "ClientConnection",
     "ClientProtocol",
     "Close",
+    "CloseCode",
     "ConcurrencyError",
     "ConnectionClosed",
     "ConnectionClosedError",
@@ -97,6 +98,10 @@ _ASYNCIO = {
     "unix_connect",
     "unix_serve",
 }
+
+
+def __dir__() -> List[str]:
+    return sorted({*globals(), *_ASYNCIO})
 
 
 def __getattr__(name: str) -> Any:

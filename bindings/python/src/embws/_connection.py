@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 import sys
+import time
 from typing import (
     TYPE_CHECKING,
     Any,
@@ -26,7 +27,7 @@ from ._arguments import function, items, text_or_bytes, tls_context, utf8, wrong
 from ._library import EVENT
 from .exceptions import InvalidHandshake, NegotiationError, Violation
 from .http import Headers, Request, Response
-from .protocol import BytesLike, Protocol, ServerProtocol
+from .protocol import BytesLike, ClientProtocol, Protocol, ServerProtocol
 
 if TYPE_CHECKING:
     from .uri import URI
@@ -71,7 +72,25 @@ def software_field(value: Optional[str], name: str) -> Optional[str]:
     """The value of a software field that an argument asks for; None for no field."""
     if value is not None and not isinstance(value, str):
         wrong_type(value, name, "str or None")
-    return software() if value is SOFTWARE else value
+    if value is SOFTWARE:
+        return software()
+    if value is not None:
+        try:
+            ClientProtocol("ws://localhost/", additional_headers={"Server": value})
+        except ValueError as error:
+            raise ValueError(f"{name} is {value!r}: {error}") from None
+    return value
+
+
+def check_close(code: int, reason: str) -> None:
+    """Refuses what no Close can have."""
+    ServerProtocol(handshake=False).close(code, reason)
+
+
+def told(response: Response) -> str:
+    """A refusal in a few words, for a log."""
+    line = response.body[:200].decode(errors="replace").strip().split("\n")[0]
+    return f"HTTP {response.status_code}" + (f": {line}" if line and line.isprintable() else "")
 
 
 # -- Settings ---------------------------------------------------------------------------------------------------------
@@ -108,6 +127,14 @@ def seconds(value: Optional[float], name: str) -> Optional[float]:
     return value if value <= sys.float_info.max else None
 
 
+def interval(value: Optional[float], name: str) -> Optional[float]:
+    """The same for what happens again and again."""
+    found = seconds(value, name)
+    if found == 0:
+        raise ValueError(f"{name} is {value}; it must be more than 0 seconds, or None for never")
+    return found
+
+
 def check_settings(
     ping_interval: Optional[float],
     ping_timeout: Optional[float],
@@ -117,7 +144,7 @@ def check_settings(
     write_limit: Limit = None,
 ) -> None:
     """Refuses what a server's connections would refuse one by one."""
-    seconds(ping_interval, "ping_interval")
+    interval(ping_interval, "ping_interval")
     seconds(ping_timeout, "ping_timeout")
     seconds(close_timeout, "close_timeout")
     water_marks(max_queue, "max_queue")
@@ -351,13 +378,31 @@ class Negotiation:
             if name in offered:
                 return name
         wanted = ", ".join(self._subprotocols)
-        raise NegotiationError(f"missing subprotocol; expected one of {wanted}")
+        raise NegotiationError(f"no subprotocol in common; expected one of {wanted}")
+
+
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+def date() -> str:
+    """The time, as the field Date has it (RFC 9110 5.6.7)."""
+    now = time.gmtime()
+    return (
+        f"{_DAYS[now.tm_wday]}, {now.tm_mday:02} {_MONTHS[now.tm_mon - 1]} {now.tm_year} "
+        f"{now.tm_hour:02}:{now.tm_min:02}:{now.tm_sec:02} GMT"
+    )
 
 
 def answer(protocol: ServerProtocol, response: Response, server_header: Optional[str], serving: bool = True) -> bool:
     """Has the protocol send a response: 101 accepts the upgrade. Says whether another request may come: after the answer to
     a plain one, unless the client or the server wants to end (proxies send both on one connection)."""
     headers = Headers(response.headers)
+    serving = serving and "close" not in headers.get("Connection", "").lower()
+    for own in ("Content-Length", "Connection"):  # the library writes them
+        del headers[own]
+    if "date" not in headers:
+        headers["Date"] = date()
     if server_header is not None and "server" not in headers:
         headers["Server"] = server_header
     if response.status_code == 101:

@@ -232,7 +232,10 @@ class Receiving(Received):
         if status > abi.FIRST_VIOLATION:
             abi.refuse(status)
         of = abi.failure(self._handle)
-        told = abi.describe(of), of.rule, abi.section(of), of.offset, of.close_code
+        text = abi.describe(of)
+        for name in ("max_frame", "max_message"):
+            text = text.replace(name, f"max_size, {self._max_size} bytes")
+        told = text, of.rule, abi.section(of), of.offset, of.close_code
         if status == abi.ERR_STATUS:
             self._failure = self._refusal(rest, of)
         elif self.opened:

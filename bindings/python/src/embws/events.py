@@ -2,11 +2,32 @@
 
 from __future__ import annotations
 
+import enum
 from typing import NamedTuple, Union
 
 from .http import Request, Response
 
-__all__ = ["Close", "Data", "Event", "Ping", "Pong", "Request", "Response", "View"]
+__all__ = ["Close", "CloseCode", "Data", "Event", "Ping", "Pong", "Request", "Response", "View"]
+
+
+class CloseCode(enum.IntEnum):
+    """Close codes (RFC 6455 7.4.1, and the IANA registry). 3000 to 4999 are for libraries, frameworks and applications."""
+
+    NORMAL_CLOSURE = 1000
+    GOING_AWAY = 1001
+    PROTOCOL_ERROR = 1002
+    UNSUPPORTED_DATA = 1003
+    NO_STATUS_RCVD = 1005  #: never sent: a Close had no code
+    ABNORMAL_CLOSURE = 1006  #: never sent: there was no Close
+    INVALID_DATA = 1007
+    POLICY_VIOLATION = 1008
+    MESSAGE_TOO_BIG = 1009
+    MANDATORY_EXTENSION = 1010
+    INTERNAL_ERROR = 1011
+    SERVICE_RESTART = 1012
+    TRY_AGAIN_LATER = 1013
+    BAD_GATEWAY = 1014
+    TLS_HANDSHAKE = 1015  #: never sent
 
 
 class Data(NamedTuple):

@@ -150,6 +150,8 @@ class ConnectionClosed(EmbwsError):
             text = f"received {self.rcvd.code}" + (f" ({self.rcvd.reason})" if self.rcvd.reason else "")
         if self.sent is not None:
             text += f"; sent {self.sent.code}" + (f" ({self.sent.reason})" if self.sent.reason else "")
+        if isinstance(self.__cause__, Violation):
+            text += f", because of the peer: {self.__cause__}"
         return text
 
     @property

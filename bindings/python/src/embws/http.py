@@ -50,6 +50,8 @@ class Headers(MutableMapping[str, str]):
         self._fields.append((name, value))
 
     def __delitem__(self, name: str) -> None:
+        if not isinstance(name, str):
+            raise KeyError(name)
         wanted = name.lower()
         self._fields = [field for field in self._fields if field[0].lower() != wanted]
 

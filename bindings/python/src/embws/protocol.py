@@ -2,10 +2,9 @@
 
     protocol = ServerProtocol()
     protocol.receive_data(sock.recv(65536))
-    for event in protocol.events():
-        if isinstance(event, Request):
-            protocol.accept()
-    for message in protocol.messages():  # or more of events(), where pieces of messages will do
+    if not protocol.opened and next(protocol.events(), None) is not None:
+        protocol.accept()
+    for message in protocol.messages():  # or events(), where pieces of messages will do
         ...
     sock.sendall(protocol.data_to_send())
 
@@ -117,7 +116,7 @@ class ServerProtocol(Protocol):
         acceptance.subprotocol = texts.span(subprotocol, "subprotocol")
         acceptance.extensions = texts.span(extensions, "extensions")
         acceptance.fields, acceptance.field_count = texts.fields(headers, "headers")
-        self._answer(lambda io: lib.embws_session_accept(self._handle, io, byref(acceptance)))
+        self._answer(lambda io: lib.embws_session_accept(self._handle, io, byref(acceptance)), headers)
         self._accepted = True
         self.subprotocol = subprotocol
         self._release()
@@ -145,17 +144,20 @@ class ServerProtocol(Protocol):
         response = abi.HTTPResponse(struct_size=sizeof(abi.HTTPResponse), status=status, close=1 if close else 0)
         response.fields, response.field_count = texts.fields(fields, "headers")
         response.body, response.body_length = ctypes.cast(c_char_p(data), c_void_p), len(data)
-        self._answer(lambda io: lib.embws_session_respond(self._handle, io, byref(response)))
+        self._answer(lambda io: lib.embws_session_respond(self._handle, io, byref(response)), fields)
         held, self._held = self._held, b""
         if held:
             self.receive_data(held)  # the next request, or what nobody will look at
 
-    def _answer(self, call: Callable[[Any], int]) -> None:
+    def _answer(self, call: Callable[[Any], int], headers: Optional[HeadersLike]) -> None:
         if self._eof:
             raise self.close_exc  # the client has gone
         with borrowed() as scratch:
             INPUT.pack_into(scratch.io_view, INPUT_AT, scratch.in_address, 0)
-            self._sent(scratch, call(byref(scratch.io)))
+            status = call(byref(scratch.io))
+            if status == abi.ERR_FIELD:
+                raise _field_error(headers_of(headers, "headers"))
+            self._sent(scratch, status)
 
 
 class ClientProtocol(Protocol):
@@ -210,7 +212,10 @@ class ClientProtocol(Protocol):
         if self.uri.authorization and "authorization" not in headers:
             headers["Authorization"] = self.uri.authorization
         request.fields, request.field_count = texts.fields(headers, "additional_headers")
-        self._made(lib.embws_session_connect(byref(self._handle), byref(request), byref(options), byref(limits)))
+        status = lib.embws_session_connect(byref(self._handle), byref(request), byref(options), byref(limits))
+        if status == abi.ERR_FIELD:
+            raise _field_error(headers)
+        self._made(status)
         with borrowed() as scratch:
             self._flush(scratch)
         self._head_sent = b"".join(self._out)
@@ -254,3 +259,16 @@ class ClientProtocol(Protocol):
 
     def _refusal(self, rest: bytes, of: abi.Failure) -> Violation:
         return InvalidStatus(self._read_response(rest), of.rule, abi.section(of), of.offset)
+
+
+def _field_error(headers: Headers) -> ValueError:
+    """An exception that names the header field that the library refuses: each is tried by itself."""
+    wrong = list(headers.raw_items())
+    for field in wrong if len(wrong) > 1 else ():
+        try:
+            ClientProtocol("ws://localhost/", additional_headers=[field])
+        except ValueError:
+            wrong = [field]
+            break
+    name, value = wrong[0]
+    return ValueError(f"the header field {name!r} with the value {value!r}: {abi.message(abi.ERR_FIELD)}")

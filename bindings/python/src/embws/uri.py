@@ -28,7 +28,9 @@ class URI(NamedTuple):
     @property
     def host_header(self) -> str:
         """The value of the Host field: without the port where it is the scheme's own."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
+        host = (
+            f"[{self.host.split('%')[0]}]" if ":" in self.host else self.host
+        )  # a zone is of no use there (RFC 6874 4)
         return host if self.port == (443 if self.secure else 80) else f"{host}:{self.port}"
 
     @property
@@ -67,6 +69,8 @@ def _parse(uri: str) -> URI:
         raise InvalidURI(f"uri {uri!r} is no WebSocket URI: it must begin with ws:// or wss://")
     if not parts.hostname:
         raise InvalidURI(f"uri {uri!r} has no host")
+    if any(character.isspace() for character in parts.hostname):
+        raise InvalidURI(f"uri {uri!r} has a space in its host")
     if parts.fragment or uri.endswith("#"):
         raise InvalidURI(f"uri {uri!r} has a fragment, which a WebSocket URI must not (RFC 6455 3)")
     port = parts.port

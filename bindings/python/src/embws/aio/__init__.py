@@ -16,7 +16,7 @@ Any event loop of asyncio will do, uvloop among them.
 
 from __future__ import annotations
 
-from .client import ClientConnection, connect, unix_connect
+from .client import ClientConnection, connect, process_exception, unix_connect
 from .connection import Connection, broadcast
 from .server import Server, ServerConnection, serve, unix_serve
 
@@ -27,6 +27,7 @@ __all__ = [
     "ServerConnection",
     "broadcast",
     "connect",
+    "process_exception",
     "serve",
     "unix_connect",
     "unix_serve",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 import socket
 from typing import Any, AsyncIterator, Callable, Generator, Optional, Sequence, Type
@@ -15,7 +16,7 @@ from ..protocol import ClientProtocol
 from ..uri import parse_uri
 from .connection import Connection, Logger
 
-__all__ = ["ClientConnection", "connect", "unix_connect"]
+__all__ = ["ClientConnection", "connect", "process_exception", "unix_connect"]
 
 
 class ClientConnection(Connection):
@@ -147,6 +148,7 @@ class connect:
         self._process_exception, self._reconnect_delays = process_exception, reconnect_delays
         self._connection: Optional[ClientConnection] = None
         self._kwargs = kwargs
+        self._logger: Logger = logger or logging.getLogger("embws.client")
         if check_tls(self._uri, kwargs.get("ssl")):
             kwargs.setdefault("ssl", True)
             if kwargs["ssl"] is None:
@@ -242,7 +244,9 @@ class connect:
                 if fatal is not None:
                     raise fatal from error
                 delays = delays or self._reconnect_delays()
-                await asyncio.sleep(next(delays))
+                delay = next(delays)
+                self._logger.info("connect failed; again in %.1f seconds: %s: %s", delay, type(error).__name__, error)
+                await asyncio.sleep(delay)
                 continue
             delays = None
             try:

@@ -64,9 +64,11 @@ class Connection(Sending):
         self._start_close_timer()
         self._release()
 
-    def _start_close_timer(self) -> None:
-        if self._close_timer is None and self.close_timeout is not None and not self._lost.done():
-            self._close_timer = self.loop.call_later(self.close_timeout, self.transport.abort)
+    def _start_close_timer(self, otherwise: Optional[float] = None) -> None:
+        """The transport is dropped after ``close_timeout``; after so many seconds if there is none."""
+        timeout = self.close_timeout if self.close_timeout is not None else otherwise
+        if self._close_timer is None and timeout is not None and not self._lost.done():
+            self._close_timer = self.loop.call_later(timeout, self.transport.abort)
 
     def _end(self) -> None:
         """Nothing more will be received: both have closed, or the peer has failed. The transport is to be closed."""

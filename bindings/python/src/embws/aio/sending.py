@@ -8,6 +8,7 @@ import time
 from typing import Any, AsyncIterable, Awaitable, Iterable, List, Mapping, Optional, Union
 
 from .._connection import INTERNAL_ERROR, SMALL, Fragments, queue_message
+from ..exceptions import ConcurrencyError
 from ..protocol import BytesLike
 from .receiving import Receiving
 
@@ -35,6 +36,8 @@ class Sending(Receiving):
         with 1011, for the message cannot be completed.
         """
         while self._fragmented is not None:
+            if self._fragmenter is asyncio.current_task():
+                raise ConcurrencyError("cannot call send() while a message is being sent in fragments by the same task")
             await asyncio.shield(self._fragmented)
         if not self._open:
             await self._refuse()
@@ -70,7 +73,7 @@ class Sending(Receiving):
                 f"message must be str, bytes-like or an iterable of one of these, not {type(parts).__name__}"
             )
         fragments = Fragments(self.protocol, text)
-        self._fragmented = self.loop.create_future()
+        self._fragmented, self._fragmenter = self.loop.create_future(), asyncio.current_task()
         try:
             if isinstance(parts, AsyncIterable):
                 async for part in parts:
@@ -85,7 +88,7 @@ class Sending(Receiving):
                 self._start_closing(INTERNAL_ERROR, "error in fragmented message")
             raise
         finally:
-            done, self._fragmented = self._fragmented, None
+            done, self._fragmented, self._fragmenter = self._fragmented, None, None
             if not done.done():
                 done.set_result(None)
         if self._writing_paused or self.transport.is_closing():

@@ -6,7 +6,7 @@ import asyncio
 import inspect
 import logging
 import socket
-from typing import Any, Awaitable, Callable, Generator, Iterable, Optional, Sequence, Set, Type, Union, cast
+from typing import Any, Awaitable, Callable, Generator, Optional, Sequence, Set, Tuple, Type, Union, cast
 
 from .._arguments import function, no_compression, port_number, tls_context
 from .._connection import (
@@ -17,12 +17,14 @@ from .._connection import (
     Negotiation,
     Origins,
     answer,
+    check_close,
     check_response,
     check_settings,
     failed_response,
     respond,
     seconds,
     software_field,
+    told,
 )
 from ..exceptions import ConnectionClosed, ConnectionClosedOK, Violation
 from ..http import Request, Response
@@ -138,7 +140,7 @@ class ServerConnection(Connection):
             self._open_timer.cancel()
             self._open_timer = None
         if another:
-            self.logger.info("request answered (%d)", response.status_code)
+            self.logger.debug("request for %s answered (%d)", request.path, response.status_code)
             self._flush()
             self.request = None
             self._start_open_timer()
@@ -146,17 +148,22 @@ class ServerConnection(Connection):
             return
         self.response = response
         if response.status_code != 101:
-            self.logger.info("connection rejected (%d)", response.status_code)
+            self.logger.info("connection from %s rejected: %s", self.remote_address, told(response))
             self._flush()
             self._ended = True
-            self._start_close_timer()
+            self._start_close_timer(terms.open_timeout)
             self._half_close()
             return
-        self.logger.debug("connection open")
+        self.logger.debug("connection from %s open", self.remote_address)
         self._opened()
         self._deliver()  # what has come behind the request
         try:
-            await terms.handler(self)
+            running = terms.handler(self)
+            if not inspect.isawaitable(running):
+                raise TypeError(
+                    f"the handler returned {type(running).__name__} and nothing to await: it must be a coroutine function"
+                )
+            await running
         except ConnectionClosed as error:
             if not isinstance(error, ConnectionClosedOK):
                 self.logger.info("connection closed: %s", error)
@@ -230,9 +237,9 @@ class Server:
         return {connection for connection in self._connections if connection.protocol.state is State.OPEN}
 
     @property
-    def sockets(self) -> Iterable[socket.socket]:
+    def sockets(self) -> Tuple[socket.socket, ...]:
         """The sockets that it listens on."""
-        return self.server.sockets
+        return tuple(self.server.sockets)
 
     def get_loop(self) -> asyncio.AbstractEventLoop:
         """The event loop that it belongs to."""
@@ -263,6 +270,7 @@ class Server:
         That goes on after the call: wait_closed() tells when it is done. With ``close_connections=False`` the handlers
         decide when their connections end.
         """
+        check_close(code, reason)
         if self._closing is None:
             self._closing = self._loop.create_task(self._close(close_connections, code, reason))
 
@@ -275,6 +283,8 @@ class Server:
                 connection._start_closing(code, reason)
             elif connection.request is None and not connection._ended:
                 connection.transport.close()  # it has not asked for anything
+            elif connection._ended and connection.response is not None and connection.response.status_code != 101:
+                connection._start_close_timer(1.0)  # it was refused, and has had its time
         while self._connections or self._tasks:
             waiting: Set[asyncio.Future[None]] = {connection._lost for connection in self._connections}
             await asyncio.wait(waiting | self._tasks)
@@ -338,8 +348,9 @@ class serve:
         create_connection: Optional[Type[ServerConnection]] = None,
         **kwargs: Any,
     ) -> None:
-        if not callable(handler):
-            raise TypeError(f"handler must be a coroutine function, not {type(handler).__name__}")
+        if not callable(handler) or inspect.isasyncgenfunction(handler):
+            what = "an asynchronous generator" if callable(handler) else type(handler).__name__
+            raise TypeError(f"handler must be a coroutine function, not {what}")
         no_compression(compression)
         tls_context(kwargs.get("ssl"))
         function(create_connection, "create_connection")
@@ -381,6 +392,8 @@ class serve:
             if kwargs.get("sock") is None:
                 kwargs.update(host=self._host, port=self._port)
             server.server = await loop.create_server(lambda: self._factory(server), **kwargs)
+        for sock in server.sockets:
+            self._logger.info("server listening on %s", sock.getsockname())
         return server
 
     def __await__(self) -> Generator[Any, None, Server]:

@@ -8,7 +8,7 @@ import logging
 import uuid
 from typing import Any, Deque, List, Optional, Union, cast
 
-from .._connection import NO_LIMIT, SMALL, Held, Limit, Message, Pings, seconds, water_marks
+from .._connection import NO_LIMIT, SMALL, Held, Limit, Message, Pings, interval, seconds, water_marks
 from .._parts import Parts
 from ..exceptions import ConnectionClosed
 from ..http import Request, Response
@@ -57,7 +57,7 @@ class Standing(asyncio.BufferedProtocol):
         logger: Optional[Logger] = None,
     ) -> None:
         self.protocol = protocol
-        self.ping_interval = seconds(ping_interval, "ping_interval")
+        self.ping_interval = interval(ping_interval, "ping_interval")
         self.ping_timeout = seconds(ping_timeout, "ping_timeout")
         self.close_timeout = seconds(close_timeout, "close_timeout")
         self.logger: Logger = logger or logging.getLogger("embws.client" if self._client else "embws.server")
@@ -90,6 +90,7 @@ class Standing(asyncio.BufferedProtocol):
         self._drainers: Deque[asyncio.Future[None]] = collections.deque()
         # Done when the message that is sent in parts is complete.
         self._fragmented: Optional[asyncio.Future[None]] = None
+        self._fragmenter: Optional[asyncio.Task[Any]] = None  # who sends it
         # Pings
         self._pings: Pings[asyncio.Future[float]] = Pings()
         self._alive_timer: Optional[asyncio.TimerHandle] = None

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
+from threading import get_ident
 from typing import Any, Callable, Iterable, List, Mapping, NoReturn, Optional, TypeVar, Union
 
 from .._arguments import flag
 from .._connection import INTERNAL_ERROR, Fragments, queue_message
 from .._library import check_fork
+from ..exceptions import ConcurrencyError
 from ..protocol import BytesLike
 from ._socket import of_system
 from .receiving import Receiving
@@ -34,6 +36,8 @@ class Sending(Receiving):
         An iterable is sent as one message in fragments, as they come; other senders wait until it is complete. If it
         fails, the connection is closed with 1011, for the message cannot be completed.
         """
+        if self._fragmenter == get_ident():
+            raise ConcurrencyError("cannot call send() while a message is being sent in fragments by the same thread")
         if isinstance(message, (str, bytes, bytearray, memoryview)):
             with self._send_lock:
                 if self._fragmented:
@@ -49,6 +53,7 @@ class Sending(Receiving):
                 self._do(self._abandon_fragments)
             fragments = Fragments(self.protocol, text)
             self._fragmented = True
+            self._fragmenter = get_ident()
             try:
                 for part in message:
                     self._say(fragments.add, part)
@@ -58,6 +63,8 @@ class Sending(Receiving):
                     self._do(self._abandon_fragments)
                 self._fragmented = False
                 raise
+            finally:
+                self._fragmenter = 0
             self._fragmented = False
 
     def _abandon_fragments(self) -> None:

@@ -20,12 +20,14 @@ from .._connection import (
     Negotiation,
     Origins,
     answer,
+    check_close,
     check_response,
     check_settings,
     failed_response,
     respond,
     seconds,
     software_field,
+    told,
 )
 from .._library import check_fork
 from ..exceptions import ConnectionClosed, ConnectionClosedOK, StateError, Violation
@@ -36,6 +38,9 @@ from .connection import Connection, Logger
 from .waiting import TICK
 
 __all__ = ["Server", "ServerConnection", "serve", "unix_serve"]
+
+#: The flags of the code of coroutine functions and asynchronous generators (inspect.CO_COROUTINE, CO_ASYNC_GENERATOR).
+_ASYNCHRONOUS = 0x80 | 0x200
 
 Handler = Callable[["ServerConnection"], None]
 # Seconds that a refusal has to leave when the server is shut down.
@@ -117,7 +122,7 @@ class ServerConnection(Connection):
             response = failed_response()
             another = answer(self.protocol, response, server_header, serving())
         if another:
-            self.logger.info("request answered (%d)", response.status_code)
+            self.logger.debug("request answered (%d)", response.status_code)
             self._flush()
             self.request = None
             self._handshake()  # the next request may be there already
@@ -127,7 +132,7 @@ class ServerConnection(Connection):
             self._opened()
             self._deliver()  # what has come behind the request
             return None
-        self.logger.info("connection rejected (%d)", response.status_code)
+        self.logger.info("connection from %s rejected: %s", self.remote_address, told(response))
         self._refused = True
         self._flush()
         self._end()
@@ -316,6 +321,7 @@ class Server:
         Any thread may call it, and any number of times. If that of a handler does, it does not wait for itself, nor for
         other handlers that have. Raises ForkError in the child of a fork."""
         check_fork()
+        check_close(code, reason)
         self._stopped = True
         self._stop_listening(threading.get_ident())
         me = threading.current_thread()
@@ -402,6 +408,8 @@ def serve(
     """
     if not callable(handler):
         raise TypeError(f"handler must be callable, not {type(handler).__name__}")
+    if getattr(getattr(handler, "__code__", None), "co_flags", 0) & _ASYNCHRONOUS:
+        raise TypeError("handler is a coroutine function, which runs on asyncio: take embws.aio.serve()")
     no_compression(compression)
     tls_context(ssl)
     for argument, name in (

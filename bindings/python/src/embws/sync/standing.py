@@ -9,7 +9,7 @@ import threading
 import uuid
 from typing import Any, Deque, Dict, List, Optional, Set, Union
 
-from .._connection import Held, Limit, Message, Pings, seconds, water_marks
+from .._connection import Held, Limit, Message, Pings, interval, seconds, water_marks
 from .._parts import Parts
 from ..exceptions import ConnectionClosed
 from ..http import Request, Response
@@ -43,7 +43,7 @@ class Standing:
         #: The socket under it.
         self.socket = sock
         #: Seconds from one Ping of keepalive to the next; None for no keepalive.
-        self.ping_interval: Optional[float] = seconds(ping_interval, "ping_interval")
+        self.ping_interval: Optional[float] = interval(ping_interval, "ping_interval")
         #: Seconds that a Pong of keepalive may take; None for as many as it likes.
         self.ping_timeout: Optional[float] = seconds(ping_timeout, "ping_timeout")
         #: Seconds that the closing handshake may take; None for as many as it likes.
@@ -66,6 +66,7 @@ class Standing:
         self._keeper_waiter: Optional[threading.Lock] = None
         self._send_lock = threading.Lock()  # a message that is sent in fragments keeps others out
         self._fragmented = False  # and one is being sent
+        self._fragmenter = 0  # by this thread
         self._messages: Deque[Message] = collections.deque()
         self._unread = 0  # bytes of answers since the socket took no more
         self._full = False  # reading pauses until the queue has shrunk
