@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import socket
+import struct
 from typing import Any, AsyncIterator, Awaitable, Callable, List, Tuple
 
 import pytest
 
+from embws import ConnectionClosed
 from embws.aio import ServerConnection, serve
 from wire import BINARY, PING, REQUEST, frame
 
@@ -123,6 +126,79 @@ def test_send_waits_also_while_messages_are_queued() -> None:
                 peak = max(peak, transport.get_write_buffer_size())
                 await asyncio.sleep(0.005)
         assert 2**15 < peak < 1 << 20
+
+    asyncio.run(asyncio.wait_for(main(), SECONDS))
+
+
+@pytest.mark.parametrize("size", [100, 1000, 65536])
+def test_a_peer_that_resets_the_connection_does_not_hold_the_event_loop(size: int) -> None:
+    """The transport's end is told by the loop, which must come to it however much a handler sends."""
+
+    async def main() -> None:
+        ended: "asyncio.Queue[BaseException]" = asyncio.Queue()
+
+        async def handler(connection: ServerConnection) -> None:
+            try:
+                while True:
+                    await connection.send(bytes(size))
+            except ConnectionClosed as error:
+                ended.put_nowait(error)
+
+        for _ in range(10):
+            async with raw_client(handler) as (reader, writer, _connections):
+                writer.write(REQUEST)
+                await reader.readuntil(b"\r\n\r\n")
+                sock = writer.get_extra_info("socket")
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                writer.transport.abort()
+                assert isinstance(await ended.get(), ConnectionClosed)
+
+    asyncio.run(asyncio.wait_for(main(), SECONDS))
+
+
+def test_pings_of_a_peer_that_does_not_read_are_bounded_without_a_write_limit_too() -> None:
+    async def main() -> None:
+        async def handler(connection: ServerConnection) -> None:
+            async for _ in connection:
+                pass
+
+        async with raw_client(handler, write_limit=None) as (reader, writer, connections):
+            writer.write(REQUEST)
+            await reader.readuntil(b"\r\n\r\n")
+            await flood(writer, frame(PING, b"p" * 125) * 500)
+            assert connections[0].transport.get_write_buffer_size() < 4 << 20
+
+    asyncio.run(asyncio.wait_for(main(), SECONDS))
+
+
+def test_without_a_write_limit_send_does_not_wait() -> None:
+    async def main() -> None:
+        sent = asyncio.Event()
+
+        async def handler(connection: ServerConnection) -> None:
+            for _ in range(100):
+                await connection.send(bytes(200_000))
+            sent.set()
+
+        async with raw_client(handler, write_limit=None) as (_reader, writer, _connections):
+            writer.write(REQUEST)  # and nothing is read
+            await sent.wait()
+
+    asyncio.run(asyncio.wait_for(main(), SECONDS))
+
+
+def test_a_refused_client_that_stays_does_not_hold_the_end_of_the_server() -> None:
+    async def main() -> None:
+        async def handler(connection: ServerConnection) -> None:
+            raise AssertionError("it was refused")
+
+        async with serve(
+            handler, "127.0.0.1", 0, origins=["https://example.com"], close_timeout=None, open_timeout=None
+        ) as server:
+            reader, writer = await asyncio.open_connection(*next(iter(server.sockets)).getsockname())
+            writer.write(REQUEST)
+            assert (await reader.readline()).startswith(b"HTTP/1.1 403 ")
+        writer.transport.abort()
 
     asyncio.run(asyncio.wait_for(main(), SECONDS))
 

@@ -391,6 +391,18 @@ def test_back_pressure_holds(loop_factory: Any, secure: bool) -> None:
     run(loop_factory, main())
 
 
+@pytest.mark.parametrize("limit", [None, 2**40])
+def test_a_write_limit_may_be_as_large_as_one_likes(limit: Any, loop_factory: Any) -> None:
+    async def main() -> None:
+        async with serve(echo, "127.0.0.1", 0, write_limit=limit) as server:
+            port = server.sockets[0].getsockname()[1]
+            async with connect(f"ws://127.0.0.1:{port}/", write_limit=limit) as websocket:
+                await websocket.send("x")
+                assert await websocket.recv() == "x"
+
+    run(loop_factory, main())
+
+
 def test_a_write_limit_of_nothing_is_one_that_can_be_kept(loop_factory: Any, secure: bool) -> None:
     """With 0, each send() waits until all has left: and then goes on."""
 

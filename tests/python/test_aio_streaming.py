@@ -215,3 +215,54 @@ def test_nobody_else_receives_within_a_message() -> None:
             assert [part async for part in parts] == ["b"]
 
     run(main)
+
+
+def test_a_message_that_was_left_is_not_the_next_one() -> None:
+    async def main() -> None:
+        async with receiving() as (connection, send):
+            await send(frame(TEXT, b"A1", fin=False))
+            async for part in connection.recv_streaming():
+                assert part == "A1"
+                break
+            parts = connection.recv_streaming()
+            first = asyncio.ensure_future(anext(parts))
+            await asyncio.sleep(0)
+            for piece in (frame(CONTINUATION, b"A2", fin=False), frame(CONTINUATION, b"A3"), frame(TEXT, b"B")):
+                await send(piece)
+            assert await first == "B"
+            assert [part async for part in parts] == []
+            await send(frame(TEXT, b"C"))
+            assert await connection.recv() == "C"
+
+    run(main)
+
+
+@pytest.mark.parametrize("begin", [b"", b"\xc3"])
+def test_cancelling_behind_parts_that_have_nothing_to_show_loses_nothing(begin: bytes) -> None:
+    async def main() -> None:
+        async with receiving() as (connection, send):
+            parts = connection.recv_streaming()
+            waiting = asyncio.ensure_future(anext(parts))
+            await send(frame(TEXT, begin, fin=False))
+            waiting.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await waiting
+            await send(frame(CONTINUATION, "é".encode()[len(begin) :] + b"!"))
+            assert await connection.recv() == "é!"
+
+    run(main)
+
+
+def test_data_that_is_no_text_is_passed_over_with_all_that_came_at_once() -> None:
+    async def main() -> None:
+        async with receiving() as (connection, send):
+            parts = connection.recv_streaming(decode=True)
+            waiting = asyncio.ensure_future(anext(parts))
+            await asyncio.sleep(0)
+            rest = [frame(CONTINUATION, b"1", fin=False), frame(CONTINUATION, b"2"), frame(TEXT, b"next")]
+            await send(frame(BINARY, b"\xff", fin=False), *rest)
+            with pytest.raises(UnicodeDecodeError):
+                await waiting
+            assert await connection.recv() == "next"
+
+    run(main)

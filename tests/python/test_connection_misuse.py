@@ -30,6 +30,7 @@ BOTH: "list[Tuple[Dict[str, Any], Any, str]]" = [
     ({"max_queue": (1, 2, 3)}, (TypeError, ValueError), "max_queue"),
     ({"ping_interval": math.nan}, ValueError, "ping_interval"),
     ({"ping_interval": "5"}, TypeError, "ping_interval"),
+    ({"ping_interval": 0}, ValueError, "ping_interval"),
     ({"ping_timeout": -1}, ValueError, "ping_timeout"),
     ({"close_timeout": math.nan}, ValueError, "close_timeout"),
     ({"open_timeout": math.nan}, ValueError, "open_timeout"),
@@ -61,6 +62,8 @@ OF_SERVE: "list[Tuple[Dict[str, Any], Any, str]]" = [
     ({"process_request": 5}, TypeError, "process_request"),
     ({"process_response": 5}, TypeError, "process_response"),
     ({"server_header": 5}, TypeError, "server_header"),
+    ({"server_header": "bad\r\nX: y"}, ValueError, "server_header"),
+    ({"server_header": "€"}, ValueError, "server_header"),
 ]
 
 
@@ -165,3 +168,100 @@ def test_a_broadcast_says_what_it_takes() -> None:
         for wrong in (5, None, ["a"], {"a": 1}):
             with pytest.raises(TypeError, match="message"):
                 broadcast([], wrong)  # type: ignore[operator]
+
+
+def test_a_handler_of_the_wrong_kind_is_refused() -> None:
+    async def generator(connection: Any) -> Any:
+        yield connection
+
+    with pytest.raises(TypeError, match="handler is a coroutine function"):
+        embws.sync.serve(nothing, "127.0.0.1", 0)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="handler must be a coroutine function, not an asynchronous generator"):
+        embws.aio.serve(generator, "127.0.0.1", 0)
+
+
+def test_a_handler_that_gives_nothing_to_await_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        async with embws.aio.serve(lambda connection: None, "127.0.0.1", 0) as server:  # type: ignore[arg-type,return-value]
+            port = server.sockets[0].getsockname()[1]
+            async with embws.aio.connect(f"ws://127.0.0.1:{port}/") as connection:
+                with pytest.raises(embws.ConnectionClosedError):
+                    await connection.recv()
+
+    asyncio.run(asyncio.wait_for(main(), SECONDS))
+    assert "must be a coroutine function" in caplog.text
+
+
+@pytest.mark.parametrize("arguments", [{"code": 5}, {"code": 1005}, {"reason": b""}], ids=repr)
+def test_a_server_that_is_closed_wrongly_can_be_closed_again(arguments: Any) -> None:
+    async def main() -> None:
+        async with embws.aio.serve(nothing, "127.0.0.1", 0) as server:
+            with pytest.raises((TypeError, ValueError), match="code|reason"):
+                server.close(**arguments)
+            assert server.is_serving()
+
+    asyncio.run(asyncio.wait_for(main(), SECONDS))
+    with serving(echo) as server:
+        with pytest.raises((TypeError, ValueError), match="code|reason"):
+            server.shutdown(**arguments)
+        assert server.is_serving()
+        with embws.sync.connect(uri(server)) as connection:
+            connection.send("still")
+            assert connection.recv(SECONDS) == "still"
+
+
+def test_a_message_within_a_message_in_fragments_is_refused() -> None:
+    with serving(echo) as server, embws.sync.connect(uri(server)) as connection:
+
+        def parts() -> Any:
+            yield "one"
+            with pytest.raises(embws.ConcurrencyError):
+                connection.send("another")
+            yield " message"
+
+        connection.send(parts())
+        assert connection.recv(SECONDS) == "one message"
+
+        async def main() -> None:
+            async with embws.aio.connect(uri(server)) as other:
+
+                async def parts() -> Any:
+                    yield "one"
+                    with pytest.raises(embws.ConcurrencyError):
+                        await other.send("another")
+                    yield " message"
+
+                await other.send(parts())
+                assert await other.recv() == "one message"
+
+        asyncio.run(asyncio.wait_for(main(), SECONDS))
+
+
+def test_a_field_that_cannot_be_sent_is_named() -> None:
+    for name, value in (("Content-Length", "5"), ("X-Wrong", "a\nb"), ("Host", "x")):
+        with pytest.raises(ValueError, match=f"header field '{name}'"):
+            embws.ClientProtocol("ws://a/", additional_headers={"X-Fine": "y", name: value})
+
+
+def test_a_response_may_have_the_fields_that_are_written_anyway() -> None:
+    def process(connection: Any, request: embws.Request) -> Any:
+        headers = embws.Headers({"Content-Type": "text/plain", "Content-Length": "4", "Connection": "close"})
+        return embws.Response(200, "OK", headers, b"fine")
+
+    with serving(echo, process_request=process) as server:
+        with socket.create_connection(server.socket.getsockname(), timeout=SECONDS) as sock:
+            sock.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            with sock.makefile("rb") as file:
+                answer = file.read()  # to its end, for that was asked for
+    assert answer.startswith(b"HTTP/1.1 200 ") and answer.endswith(b"\r\n\r\nfine") and b"\r\nDate: " in answer
+    assert answer.lower().count(b"content-length") == 1
+
+
+def test_a_message_that_is_too_long_is_told_in_the_words_of_the_user() -> None:
+    protocol = embws.ServerProtocol(handshake=False, max_size=1000)
+    client = embws.ClientProtocol(None)
+    client.send_binary(bytes(1001))
+    protocol.receive_data(client.data_to_send())
+    with pytest.raises(embws.ProtocolError, match="max_size, 1000 bytes"):
+        list(protocol.events())
+    assert "max_size, 1000 bytes" in str(protocol.close_exc)

@@ -4,6 +4,7 @@ What was received, and what waits to be sent, stays."""
 
 from __future__ import annotations
 
+import gc
 import time
 from typing import Any, Callable, Dict, List
 
@@ -595,3 +596,76 @@ def test_a_large_refusal_ends_the_connection() -> None:
     protocol.reject(403, bytes(4 << 20))
     assert protocol.close_expected() and protocol.state is embws.State.CLOSED
     assert len(protocol.data_to_send()) > 4 << 20
+
+
+@pytest.mark.parametrize("how", ["messages", "events", "views"])
+def test_iterators_that_live_side_by_side_lose_nothing(how: str) -> None:
+    protocol, got = ServerProtocol(handshake=False), []
+
+    def take(source: Any) -> None:
+        item = next(source)
+        got.append(item if isinstance(item, str) else bytes(getattr(item, "data", item)).decode())
+
+    protocol.receive_data(frame(BINARY, b"1"))
+    protocol.receive_data(frame(BINARY, b"2"))
+    first = getattr(protocol, how)()
+    take(first)
+    take(first)
+    protocol.receive_data(frame(BINARY, b"3") + frame(BINARY, b"4"))
+    second = getattr(protocol, how)()
+    take(second)
+    del second
+    protocol.receive_data(frame(BINARY, b"5"))
+    for item in first:
+        got.append(bytes(getattr(item, "data", item)).decode())
+    assert [text.strip("b'") for text in got] == ["1", "2", "3", "4", "5"]
+
+
+@pytest.mark.parametrize("how", ["events", "views"])
+def test_what_messages_has_put_together_begins_what_events_gives(how: str) -> None:
+    protocol = ServerProtocol(handshake=False)
+    protocol.receive_data(frame(TEXT, b"AAAA\xc3", fin=False))
+    assert list(protocol.messages()) == []
+    protocol.receive_data(frame(CONTINUATION, b"\xa9BBBB"))
+    (item,) = getattr(protocol, how)()
+    data = item.data if isinstance(item.data, str) else bytes(item.data).decode()
+    assert (data, item.text, item.first, item.last) == ("AAAAéBBBB", True, True, True)
+
+
+def test_a_finalizer_may_use_another_protocol_object_within_a_call() -> None:
+    """Memory is shared by the objects of a thread, and a collection can come between any two steps."""
+
+    class Other:
+        def __init__(self) -> None:
+            self.me, self.protocol = self, ServerProtocol(handshake=False)
+
+        def __del__(self) -> None:
+            self.protocol.send_text("SECRET of another connection")
+            self.protocol.receive_data(frame(TEXT, b"SECRET") * 3)
+            list(self.protocol.messages())
+
+    thresholds = gc.get_threshold()
+    gc.set_threshold(50)
+    try:
+        for _ in range(3000):
+            Other()
+            protocol = ServerProtocol(handshake=False)
+            protocol.receive_data(frame(TEXT, b"a") + frame(TEXT, b"b") + frame(PING, b"p") + closing(1000))
+            assert [event.data for event in protocol.events() if isinstance(event, Data)] == ["a", "b"]
+            assert protocol.data_to_send() == b"\x8a\x01p\x88\x02\x03\xe8"
+    finally:
+        gc.set_threshold(*thresholds)
+
+
+def test_the_parts_of_a_text_are_utf_8_and_may_be_cut_anywhere() -> None:
+    protocol = ServerProtocol(handshake=False)
+    protocol.send_text("ok", fin=False)
+    protocol.send_continuation(b"\xc3", fin=False)
+    with pytest.raises(ValueError, match="data is no UTF-8"):
+        protocol.send_continuation(b"\xff", fin=False)
+    with pytest.raises(ValueError, match="data is no UTF-8"):
+        protocol.send_continuation(b"", fin=True)
+    protocol.send_continuation(b"\xa9", fin=True)
+    assert protocol.data_to_send() == b"\x01\x02ok\x00\x01\xc3\x80\x01\xa9"
+    protocol.send_binary(b"any", fin=False)
+    protocol.send_continuation(b"\xff", fin=True)

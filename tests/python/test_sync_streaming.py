@@ -144,6 +144,19 @@ def test_the_rest_of_a_message_that_is_left_early_is_passed_over() -> None:
         assert websocket.recv(SECONDS) == "next"
 
 
+def test_a_message_that_was_left_is_not_the_next_one() -> None:
+    frames = [(TEXT, b"A1", False), (CONTINUATION, b"A2", False), (CONTINUATION, b"A3"), (TEXT, b"B"), (TEXT, b"C")]
+    with sent(*frames) as websocket:
+        websocket.send("1")
+        for part in websocket.recv_streaming():
+            assert part == "A1"
+            break
+        for number in "2345":
+            websocket.send(number)
+        assert list(websocket.recv_streaming()) == ["B"]
+        assert websocket.recv(SECONDS) == "C"
+
+
 def test_the_end_within_a_message_is_raised_behind_its_parts() -> None:
     def talk(sock: socket.socket) -> None:
         sock.sendall(wire.frame(TEXT, b"begun", fin=False, mask=False))
