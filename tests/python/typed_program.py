@@ -9,7 +9,7 @@ import socket
 import ssl
 import threading
 import uuid
-from typing import Any, AsyncIterator, Awaitable, Iterable, Iterator, List, Optional, Set, Tuple, Union, assert_type
+from typing import Any, AsyncIterator, Awaitable, Iterator, List, Optional, Set, Tuple, Union, assert_type
 
 import embws
 import embws.aio
@@ -87,6 +87,8 @@ def ask(sock: socket.socket, uri: str) -> Iterator[Union[str, bytes]]:
 def either(protocol: embws.Protocol, selector: selectors.BaseSelector) -> None:
     selector.register(0, selectors.EVENT_READ, protocol)
     protocol.send_text("both ends have this")
+    assert_type(embws.CloseCode.GOING_AWAY.value, int)
+    protocol.close(embws.CloseCode.GOING_AWAY)
 
 
 def in_place(protocol: embws.Protocol, sock: socket.socket) -> None:
@@ -231,7 +233,7 @@ async def served_on_asyncio(context: ssl.SSLContext) -> None:
     ) as server:
         assert_type(server, embws.aio.Server)
         assert_type(server.connections, Set[embws.aio.ServerConnection])
-        assert_type(server.sockets, Iterable[socket.socket])
+        assert_type(server.sockets, Tuple[socket.socket, ...])
         assert_type(server.is_serving(), bool)
         assert_type(server.get_loop(), asyncio.AbstractEventLoop)
         await server.start_serving()
