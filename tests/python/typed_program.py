@@ -87,7 +87,7 @@ def ask(sock: socket.socket, uri: str) -> Iterator[Union[str, bytes]]:
 def either(protocol: embws.Protocol, selector: selectors.BaseSelector) -> None:
     selector.register(0, selectors.EVENT_READ, protocol)
     protocol.send_text("both ends have this")
-    assert_type(embws.CloseCode.GOING_AWAY.value, int)
+    assert_type(embws.CloseCode(1001), embws.CloseCode)
     protocol.close(embws.CloseCode.GOING_AWAY)
 
 
