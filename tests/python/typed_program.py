@@ -199,7 +199,7 @@ async def asked_on_asyncio(context: ssl.SSLContext, sock: socket.socket) -> None
         await looked_at(websocket)
     assert_type(await embws.aio.connect("ws://example.com/", sock=sock), embws.aio.ClientConnection)
     assert_type(await embws.aio.unix_connect("/run/chat"), embws.aio.ClientConnection)
-    async for again in embws.aio.connect("ws://example.com/", process_exception=lambda error: None):
+    async for again in embws.aio.connect("ws://example.com/", process_exception=embws.aio.process_exception):
         assert_type(again, embws.aio.ClientConnection)
         await received(again)
         await said(again)
