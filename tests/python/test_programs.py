@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import importlib.util
 import os
 import pathlib
@@ -279,6 +280,28 @@ def test_the_selectors_server_does_not_copy_what_waits_for_a_slow_client() -> No
     client.send()
     assert len(slow.got) == 10_004 and len(slow.memory) == 1
     assert client.waiting == 0 and not client.unsent
+
+
+def test_the_upload_writes_what_was_sent(tmp_path: pathlib.Path) -> None:
+    folder, file = tmp_path / "folder", tmp_path / "file"
+    folder.mkdir()
+    file.write_bytes(os.urandom(8 << 20))
+    name = hashlib.sha256(file.read_bytes()).hexdigest()
+    command = [sys.executable, "-W", "error", str(EXAMPLES / "upload.py"), "serve", str(folder), "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            assert server.stdout is not None
+            uri = server.stdout.readline().strip()
+            for _ in range(2):
+                done = example("upload", "send", str(file), uri)
+                assert (done.returncode, done.stdout, done.stderr) == (0, f"{name}\n", "")
+            assert [path.name for path in folder.iterdir()] == [name]
+            assert (folder / name).read_bytes() == file.read_bytes()
+            done = example("upload", "send", str(tmp_path / "none"), uri)
+            assert done.returncode == 1 and done.stderr.count("\n") == 1
+        finally:
+            server.send_signal(signal.SIGINT)
+        assert server.wait(SECONDS) == 0
 
 
 def test_the_examples_are_typed(tmp_path: pathlib.Path) -> None:

@@ -22,7 +22,7 @@ _pack_input = INPUT.pack_into
 
 
 class State(enum.IntEnum):
-    """Where a connection stands, in the order in which it passes."""
+    """Where a connection stands, in the order in which it passes: compare them by name or by <."""
 
     CONNECTING = 1  #: the peer's head is awaited, or accept() or reject()
     OPEN = 3  #: messages go both ways
