@@ -264,5 +264,4 @@ class Receiving(Received):
             self._failure = InvalidHandshake(abi.message(status), 38, "RFC 6455 4.1")
         if not self._peer_code:
             self._peer_code = 1006
-        if self._state != State.FAILED:
-            self._state = int(State.CLOSED)
+        self._state = int(State.CLOSED)
