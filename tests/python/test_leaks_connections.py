@@ -399,7 +399,8 @@ def test_thousands_of_connections_on_asyncio(capsys: pytest.CaptureFixture[str],
         growth = grown(lambda: runner.run(asyncio.wait_for(play(ends), SECONDS)), 20)
         runner.run(stack.aclose())
     told(capsys, "thousands of connections on asyncio", growth)
-    assert growth[0] < 16 * MIB and growth[1] < 20_000
+    # A connection that has not quite ended when it is counted is some 20 kB; a leak would be one in each of 150.
+    assert growth[0] < 16 * MIB and growth[1] < 60_000
     assert not alive, alive
     check_ended(threads, files_before)
 
@@ -586,5 +587,6 @@ def test_thousands_of_connections_on_sockets(capsys: pytest.CaptureFixture[str],
 
         growth = grown(play, 40)
     told(capsys, "thousands of connections on sockets", growth)
-    assert growth[0] < 16 * MIB and growth[1] < 20_000
+    # A connection that has not quite ended when it is counted is some 20 kB; a leak would be one in each of 150.
+    assert growth[0] < 16 * MIB and growth[1] < 60_000
     check_ended(threads, files)
