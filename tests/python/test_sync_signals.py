@@ -22,7 +22,13 @@ from embws.sync import ClientConnection, ServerConnection, connect
 
 SECONDS = 20
 
-pytestmark = pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="this system has no interval timers")
+pytestmark = [
+    pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="this system has no interval timers"),
+    # The exception may hit a finalizer, too, where Python tells of it and goes on.
+    pytest.mark.filterwarnings(
+        r"ignore:Exception ignored in. <function Standing\.__del__:pytest.PytestUnraisableExceptionWarning"
+    ),
+]
 
 
 class Interrupt(Exception):
