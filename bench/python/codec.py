@@ -214,7 +214,12 @@ async def main() -> None:
     print(f"\nembws {embws.__version__}, Python {sys.version.split()[0]}\n\n{HEAD}")
     small = os.urandom(32)
     level: Goal = (1, "embws, messages()")
-    row("64 x 32 B a chunk, a message", [stream(small, 64)], 64, {"websockets": 6, "wsproto": 20, "picows, listener": level})
+    row(
+        "64 x 32 B a chunk, a message",
+        [stream(small, 64)],
+        64,
+        {"websockets": 6, "wsproto": 20, "picows, listener": level},
+    )
     row("1 x 32 B a chunk, a message", [stream(small, 1)], 1, {"websockets": 2, "wsproto": 5})
     row("16 x 1 KiB a chunk, a message", [stream(os.urandom(1024), 16)], 16, {})
     row(

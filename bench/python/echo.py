@@ -8,6 +8,7 @@ depends on the load's speed much less than messages a second do.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import selectors
 import socket
@@ -93,6 +94,7 @@ SERVERS = {
 
 
 async def server(name: str) -> None:
+    logging.disable()  # some tell at length of connections that end without a Close
     print(await SERVERS[name](), flush=True)
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)  # until the bench goes
 

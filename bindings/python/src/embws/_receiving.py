@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import marshal
+from operator import length_hint
 from typing import Any, Final, List, Optional, Union
 
 from . import _library as abi
@@ -143,7 +144,14 @@ class Receiving(Received):
             eaten, out_length, where, rest, start, length, kind, flags = _unpack_common(scratch.io_view, RESULTS_AT)
             if where == ONE_AND_OPEN and rest == 0 and kind < 3 and eaten == n and out_length == 0:
                 # A piece of a message, or a long one.
-                self._pending.append((scratch.in_view[start : start + length].tobytes(), kind, flags, 0))
+                view = scratch.in_view[start : start + length]
+                if self._parts is None or self._pending or flags & abi.MESSAGE_START or length_hint(self._left):
+                    self._pending.append((view.tobytes(), kind, flags, 0))
+                    return
+                self._parts.write(view)  # where messages() would have put it, with one copy less
+                if flags & abi.MESSAGE_END:
+                    whole, self._parts = self._parts.getvalue(), None
+                    self._pending.append([whole.decode() if kind == abi.TEXT else whole])
                 return
         at = self._take(scratch, scratch.in_view, 0, n, status)
         while at < n:
