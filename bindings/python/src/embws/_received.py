@@ -72,15 +72,17 @@ class Received(Standing):
         further call; data_to_send() has the Close that tells the peer.
         """
         pending = self._pending
-        if len(pending) == 1 and type(pending[0]) is list and not self._blocked and not length_hint(self._left):
+        if len(pending) == 1 and not self._blocked and not length_hint(self._left):
             messages = pending.popleft()
-            if len(messages) == 1:
-                message = messages[0]
-                left = iter((_new_data(Data, (message, type(message) is str, True, True)),))
-            else:
-                left = iter([_new_data(Data, (message, type(message) is str, True, True)) for message in messages])
-            self._left = left
-            return left
+            if type(messages) is list:
+                if len(messages) == 1:
+                    (message,) = messages
+                    left = iter((_new_data(Data, (message, type(message) is str, True, True)),))
+                else:
+                    left = iter([_new_data(Data, (message, type(message) is str, True, True)) for message in messages])
+                self._left = left
+                return left
+            pending.append(messages)
         return self._events()
 
     def _events(self) -> Iterator[Event]:
@@ -181,10 +183,13 @@ class Received(Standing):
         Of a message that events() has begun to give, the rest is passed over.
         """
         pending = self._pending
-        if len(pending) == 1 and type(pending[0]) is list and not self._blocked and not length_hint(self._left):
-            whole: Iterator[Message] = iter(pending.popleft())
-            self._left = whole
-            return whole
+        if len(pending) == 1 and not self._blocked and not length_hint(self._left):
+            messages = pending.popleft()
+            if type(messages) is list:
+                whole: Iterator[Message] = iter(messages)
+                self._left = whole
+                return whole
+            pending.append(messages)
         return self._messages()
 
     def _messages(self) -> Iterator[Message]:
