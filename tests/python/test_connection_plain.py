@@ -3,16 +3,13 @@ connection goes on."""
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import socket
-import threading
 from typing import Any, Iterator, Optional
 
 import pytest
-from test_sync_bounds import SECONDS, address, serving
+from test_sync_bounds import SECONDS, address, serving, serving_on_asyncio
 
-import embws.aio
 from embws import Headers, Request, Response
 from wire import REQUEST, TEXT, frame
 
@@ -35,30 +32,12 @@ def on_threads(**arguments: Any) -> Iterator[Any]:
         yield address(server)
 
 
-@contextlib.contextmanager
-def on_asyncio(**arguments: Any) -> Iterator[Any]:
+def on_asyncio(**arguments: Any) -> Any:
     async def echo(connection: Any) -> None:
         async for message in connection:
             await connection.send(message)
 
-    async def main() -> None:
-        async with embws.aio.serve(echo, "127.0.0.1", 0, **arguments) as server:
-            stop = asyncio.Event()
-            found.extend((next(iter(server.sockets)).getsockname(), asyncio.get_running_loop(), stop))
-            ready.set()
-            await stop.wait()
-
-    found: "list[Any]" = []
-    ready = threading.Event()
-    thread = threading.Thread(target=lambda: asyncio.run(main()))
-    thread.start()
-    assert ready.wait(SECONDS)
-    try:
-        yield found[0]
-    finally:
-        found[1].call_soon_threadsafe(found[2].set)
-        thread.join(SECONDS)
-        assert not thread.is_alive()
+    return serving_on_asyncio(echo, **arguments)
 
 
 both = pytest.mark.parametrize("served", [on_threads, on_asyncio])

@@ -10,9 +10,8 @@ import time
 from typing import Any, Iterator, List
 
 import pytest
-from test_sync_bounds import SECONDS, address, serving
+from test_sync_bounds import SECONDS, address, serving, serving_on_asyncio
 
-import embws.aio
 from wire import BINARY, CONTINUATION, REQUEST, frame
 
 MIB = 1 << 20
@@ -41,31 +40,13 @@ def on_threads(receive: Any, go: threading.Event, found: List[Any]) -> Iterator[
         yield address(server)
 
 
-@contextlib.contextmanager
-def on_asyncio(receive: Any, go: threading.Event, found: List[Any]) -> Iterator[Any]:
+def on_asyncio(receive: Any, go: threading.Event, found: List[Any]) -> Any:
     async def handler(connection: Any) -> None:
         while not go.is_set():
             await asyncio.sleep(0.01)
         found.append(await receive(connection))
 
-    async def main() -> None:
-        async with embws.aio.serve(handler, "127.0.0.1", 0, max_size=None, ping_interval=None) as server:
-            stop = asyncio.Event()
-            made.extend((next(iter(server.sockets)).getsockname(), asyncio.get_running_loop(), stop))
-            ready.set()
-            await stop.wait()
-
-    made: List[Any] = []
-    ready = threading.Event()
-    thread = threading.Thread(target=lambda: asyncio.run(main()))
-    thread.start()
-    assert ready.wait(SECONDS)
-    try:
-        yield made[0]
-    finally:
-        made[1].call_soon_threadsafe(made[2].set)
-        thread.join(SECONDS)
-        assert not thread.is_alive()
+    return serving_on_asyncio(handler, max_size=None, ping_interval=None)
 
 
 def whole(connection: Any) -> int:

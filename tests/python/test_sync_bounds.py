@@ -61,6 +61,30 @@ def serving(handler: Callable[[ServerConnection], None] = echo, **arguments: Any
         assert not thread.is_alive()
 
 
+@contextlib.contextmanager
+def serving_on_asyncio(handler: Any, **arguments: Any) -> Iterator[Any]:
+    """A server of embws.aio in a thread of its own; gives its address."""
+
+    async def main() -> None:
+        async with embws.aio.serve(handler, "127.0.0.1", 0, **arguments) as server:
+            stop = asyncio.Event()
+            made.extend((server.sockets[0].getsockname(), asyncio.get_running_loop(), stop))
+            ready.set()
+            await stop.wait()
+
+    made: List[Any] = []
+    ready = threading.Event()
+    thread = threading.Thread(target=lambda: asyncio.run(main()))
+    thread.start()
+    assert ready.wait(SECONDS)
+    try:
+        yield made[0]
+    finally:
+        made[1].call_soon_threadsafe(made[2].set)
+        thread.join(SECONDS)
+        assert not thread.is_alive()
+
+
 def address(server: Server) -> Any:
     return server.socket.getsockname()
 

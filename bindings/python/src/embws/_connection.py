@@ -25,9 +25,9 @@ from typing import (
 from . import _library as abi
 from ._arguments import function, items, text_or_bytes, tls_context, utf8, wrong_type
 from ._library import EVENT
-from .exceptions import InvalidHandshake, NegotiationError, Violation
+from .exceptions import ConnectionClosed, InvalidHandshake, NegotiationError, Violation
 from .http import Headers, Request, Response
-from .protocol import BytesLike, ClientProtocol, Protocol, ServerProtocol
+from .protocol import BytesLike, ClientProtocol, Protocol, ServerProtocol, State
 
 if TYPE_CHECKING:
     from .uri import URI
@@ -91,6 +91,46 @@ def told(response: Response) -> str:
     """A refusal in a few words, for a log."""
     line = response.body[:200].decode(errors="replace").strip().split("\n")[0]
     return f"HTTP {response.status_code}" + (f": {line}" if line and line.isprintable() else "")
+
+
+# -- What can be asked of a connection --------------------------------------------------------------------------------
+
+
+class Asked:
+    """What a connection tells of its protocol object."""
+
+    protocol: Protocol
+    _cause: Optional[BaseException]
+
+    @property
+    def state(self) -> State:
+        """Where the connection stands."""
+        return self.protocol.state
+
+    @property
+    def subprotocol(self) -> Optional[str]:
+        """The subprotocol that was agreed on, or None."""
+        return self.protocol.subprotocol
+
+    @property
+    def close_code(self) -> Optional[int]:
+        """The code of the peer's Close; 1005 if it has none, 1006 if none came; None while the connection goes on."""
+        return self.protocol.close_code
+
+    @property
+    def close_reason(self) -> Optional[str]:
+        """The reason of the peer's Close; None while the connection goes on."""
+        return self.protocol.close_reason
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__module__}.{type(self).__name__} {self.state.name}>"
+
+    def _closed(self) -> ConnectionClosed:
+        """What to raise to who uses the connection after its end."""
+        error = self.protocol.close_exc
+        if error.__cause__ is None and self._cause is not None:
+            error.__cause__ = self._cause
+        return error
 
 
 # -- Settings ---------------------------------------------------------------------------------------------------------

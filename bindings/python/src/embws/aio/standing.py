@@ -8,11 +8,10 @@ import logging
 import uuid
 from typing import Any, Deque, List, Optional, Union, cast
 
-from .._connection import NO_LIMIT, SMALL, Held, Limit, Message, Pings, interval, seconds, water_marks
+from .._connection import NO_LIMIT, SMALL, Asked, Held, Limit, Message, Pings, interval, seconds, water_marks
 from .._parts import Parts
-from ..exceptions import ConnectionClosed
 from ..http import Request, Response
-from ..protocol import BytesLike, Protocol, State
+from ..protocol import BytesLike, Protocol
 
 __all__ = ["Logger", "Standing"]
 
@@ -21,7 +20,7 @@ MOST = 2**31 - 1
 Logger = Union[logging.Logger, "logging.LoggerAdapter[Any]"]
 
 
-class Standing(asyncio.BufferedProtocol):
+class Standing(Asked, asyncio.BufferedProtocol):
     """The state of a connection, and what can be asked of it. Receiving, Sending and Connection build on each other."""
 
     _client = False
@@ -125,36 +124,6 @@ class Standing(asyncio.BufferedProtocol):
     def remote_address(self) -> Any:
         """The address of the peer."""
         return self.transport.get_extra_info("peername")
-
-    @property
-    def state(self) -> State:
-        """Where the connection stands."""
-        return self.protocol.state
-
-    @property
-    def subprotocol(self) -> Optional[str]:
-        """The subprotocol that was agreed on, or None."""
-        return self.protocol.subprotocol
-
-    @property
-    def close_code(self) -> Optional[int]:
-        """The code of the peer's Close; 1005 if it has none, 1006 if none came; None while the connection goes on."""
-        return self.protocol.close_code
-
-    @property
-    def close_reason(self) -> Optional[str]:
-        """The reason of the peer's Close; None while the connection goes on."""
-        return self.protocol.close_reason
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__module__}.{type(self).__name__} {self.state.name}>"
-
-    def _closed(self) -> ConnectionClosed:
-        """What to raise to who uses the connection after its end."""
-        error = self.protocol.close_exc
-        if error.__cause__ is None and self._cause is not None:
-            error.__cause__ = self._cause
-        return error
 
     # -- What the parts do for each other -------------------------------------------------------------------------
 

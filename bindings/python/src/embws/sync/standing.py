@@ -9,11 +9,10 @@ import threading
 import uuid
 from typing import Any, Deque, Dict, List, Optional, Set, Union
 
-from .._connection import Held, Limit, Message, Pings, interval, seconds, water_marks
+from .._connection import Asked, Held, Limit, Message, Pings, interval, seconds, water_marks
 from .._parts import Parts
-from ..exceptions import ConnectionClosed
 from ..http import Request, Response
-from ..protocol import ClientProtocol, Protocol, State
+from ..protocol import ClientProtocol, Protocol
 from ._socket import Transport
 
 __all__ = ["Logger", "Standing"]
@@ -21,7 +20,7 @@ __all__ = ["Logger", "Standing"]
 Logger = Union[logging.Logger, "logging.LoggerAdapter[Any]"]
 
 
-class Standing:
+class Standing(Asked):
     """The state of a connection, and what can be asked of it. Waiting, Receiving, Sending and Connection build on each
     other."""
 
@@ -108,36 +107,6 @@ class Standing:
     def remote_address(self) -> Any:
         """The address of the peer."""
         return self._remote_address
-
-    @property
-    def state(self) -> State:
-        """Where the connection stands."""
-        return self.protocol.state
-
-    @property
-    def subprotocol(self) -> Optional[str]:
-        """The subprotocol that was agreed on, or None."""
-        return self.protocol.subprotocol
-
-    @property
-    def close_code(self) -> Optional[int]:
-        """The code of the peer's Close; 1005 if it has none, 1006 if none came; None while the connection goes on."""
-        return self.protocol.close_code
-
-    @property
-    def close_reason(self) -> Optional[str]:
-        """The reason of the peer's Close; None while the connection goes on."""
-        return self.protocol.close_reason
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__module__}.{type(self).__name__} {self.state.name}>"
-
-    def _closed(self) -> ConnectionClosed:
-        """What to raise to who uses the connection after its end."""
-        error = self.protocol.close_exc
-        if error.__cause__ is None and self._cause is not None:
-            error.__cause__ = self._cause
-        return error
 
     # -- What the parts do for each other -------------------------------------------------------------------------
 
