@@ -16,8 +16,29 @@ from embws import ClientProtocol, ServerProtocol
 SECONDS = 20  # the child kills itself by then
 
 
+#: What the programs begin in the child: each of CALLS must raise ForkError, and again the second time.
+FORKED = """
+sys.stdout.flush()
+child = os.fork()
+if child == 0:
+    signal.alarm(20)
+    wrong = 0
+    for name, call in CALLS.items():
+        for _ in range(2):
+            try:
+                call()
+            except embws.ForkError:
+                continue
+            except BaseException as error:
+                print(f"{name}: {error!r}")
+            else:
+                print(f"{name}: no ForkError")
+            wrong += 1
+"""
+
 #: Runs in a fresh interpreter: a child of this one would have hypothesis and the tests' threads in it.
-PROGRAM = """
+PROGRAM = (
+    """
 import os, signal, sys, warnings
 from wire import REQUEST, TEXT, frame
 import embws
@@ -50,23 +71,9 @@ CALLS = {
     "ClientProtocol": lambda: ClientProtocol("ws://example.com/"),
     "ClientProtocol, open": lambda: ClientProtocol(None),
 }
-sys.stdout.flush()
-child = os.fork()
-if child == 0:
-    signal.alarm(20)
-    wrong = 0
-    for name, call in CALLS.items():
-        for _ in range(2):
-            try:
-                call()
-            except embws.ForkError:
-                continue
-            except BaseException as error:
-                print(f"{name}: {error!r}")
-            else:
-                print(f"{name}: no ForkError")
-            wrong += 1
-    # What needs no library still works: what had arrived, and what was to be sent.
+"""
+    + FORKED
+    + """    # What needs no library still works: what had arrived, and what was to be sent.
     kept = [embws.Data("before", True, True, True)], b"\\x81\\x0bsent before"
     if (list(server.events()), server.data_to_send()) != kept:
         print("what was there before the fork is lost")
@@ -87,6 +94,7 @@ early.accept()
 assert early.data_to_send().startswith(b"HTTP/1.1 101 ")
 print("fine")
 """
+)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork() here")
@@ -95,7 +103,8 @@ def test_every_call_in_a_forked_child_raises_forkerror_at_once_and_the_parent_go
     assert (done.returncode, done.stdout) == (0, "fine\n"), done.stdout + done.stderr
 
 
-CONNECTIONS = """
+CONNECTIONS = (
+    """
 import asyncio, os, signal, sys, threading, warnings
 import embws, embws.aio, embws.sync
 
@@ -144,23 +153,9 @@ CALLS = {
     "aio.connect": lambda: asyncio.run(connect()),
     "aio.serve": lambda: asyncio.run(serve()),
 }
-sys.stdout.flush()
-child = os.fork()
-if child == 0:
-    signal.alarm(20)
-    wrong = 0
-    for name, call in CALLS.items():
-        for _ in range(2):
-            try:
-                call()
-            except embws.ForkError:
-                continue
-            except BaseException as error:
-                print(f"{name}: {error!r}")
-            else:
-                print(f"{name}: no ForkError")
-            wrong += 1
-    sys.stdout.flush()
+"""
+    + FORKED
+    + """    sys.stdout.flush()
     os._exit(1 if wrong else 0)
 _, status = os.waitpid(child, 0)
 assert status == 0, status
@@ -171,6 +166,7 @@ server.shutdown()
 thread.join()
 print("fine")
 """
+)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork() here")

@@ -220,9 +220,8 @@ def test_an_exception_at_any_point_of_the_opening_leaves_no_socket() -> None:
     assert descriptors() == before
 
 
-def test_a_signal_handler_may_shut_the_server_down(run_python: Run) -> None:
-    done = run_python(
-        """
+#: A client that sends its own process the signal ``number`` when the server at ``uri`` has answered.
+SIGNALLING = """
 import os, signal, threading
 from embws.sync import connect, serve
 
@@ -234,10 +233,17 @@ def client():
     with connect(uri) as websocket:
         websocket.send("ready")
         assert websocket.recv(10) == "ready"
-        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), number)
         websocket.wait_closed(10)
         print(websocket.close_code)
+"""
 
+
+def test_a_signal_handler_may_shut_the_server_down(run_python: Run) -> None:
+    done = run_python(
+        SIGNALLING
+        + """
+number = signal.SIGTERM
 with serve(echo, "127.0.0.1", 0) as server:
     uri = f"ws://127.0.0.1:{server.socket.getsockname()[1]}/"
     signal.signal(signal.SIGTERM, lambda number, frame: server.shutdown())
@@ -253,22 +259,9 @@ with serve(echo, "127.0.0.1", 0) as server:
 
 def test_a_server_that_is_interrupted_can_be_shut_down(run_python: Run) -> None:
     done = run_python(
-        """
-import os, signal, threading
-from embws.sync import connect, serve
-
-def echo(websocket):
-    for message in websocket:
-        websocket.send(message)
-
-def client():
-    with connect(uri) as websocket:
-        websocket.send("ready")
-        assert websocket.recv(10) == "ready"
-        os.kill(os.getpid(), signal.SIGINT)
-        websocket.wait_closed(10)
-        print(websocket.close_code)
-
+        SIGNALLING
+        + """
+number = signal.SIGINT
 try:
     with serve(echo, "127.0.0.1", 0) as server:
         uri = f"ws://127.0.0.1:{server.socket.getsockname()[1]}/"

@@ -1,7 +1,8 @@
-"""What the connections of embws.sync and embws.aio have in common: settings, the server's answer, messages, pings."""
+"""What the connections of embws.sync and embws.aio have in common: settings, the opening handshake, messages, pings."""
 
 from __future__ import annotations
 
+import logging
 import random
 import re
 import sys
@@ -25,6 +26,7 @@ from typing import (
 from . import _library as abi
 from ._arguments import function, items, text_or_bytes, tls_context, utf8, wrong_type
 from ._library import EVENT
+from .events import Event
 from .exceptions import ConnectionClosed, InvalidHandshake, NegotiationError, Violation
 from .http import Headers, Request, Response
 from .protocol import BytesLike, ClientProtocol, Protocol, ServerProtocol, State
@@ -38,6 +40,7 @@ Held = Union[bytes, bytearray]
 #: What max_queue and write_limit are given as: the high-water mark, or it and the low one.
 Limit = Union[None, int, Tuple[Optional[int], Optional[int]]]
 Origins = Sequence[Union[str, Pattern[str], None]]
+Logger = Union[logging.Logger, "logging.LoggerAdapter[Any]"]
 
 #: Deferred writes and those that are joined are no larger than this, in bytes.
 SMALL = 64 * 1024
@@ -97,10 +100,46 @@ def told(response: Response) -> str:
 
 
 class Asked:
-    """What a connection tells of its protocol object."""
+    """What a connection tells of its protocol object, and how it was set up."""
 
+    #: The codec of this connection.
     protocol: Protocol
+    #: The request of the handshake.
+    request: Optional[Request]
+    #: The response of the handshake.
+    response: Optional[Response]
+    #: Seconds that the last Ping took to be answered; 0 as long as none was.
+    latency: float
+    #: Seconds from one Ping of keepalive to the next; None for no keepalive.
+    ping_interval: Optional[float]
+    #: Seconds that a Pong of keepalive may take; None for as many as it likes.
+    ping_timeout: Optional[float]
+    #: Seconds that the closing handshake may take; None for as many as it likes.
+    close_timeout: Optional[float]
+    logger: Logger
+
+    _client = False
     _cause: Optional[BaseException]
+
+    def __init__(
+        self,
+        protocol: Protocol,
+        ping_interval: Optional[float],
+        ping_timeout: Optional[float],
+        close_timeout: Optional[float],
+        max_queue: Limit,
+        logger: Optional[Logger],
+    ) -> None:
+        self.protocol = protocol
+        self.ping_interval = interval(ping_interval, "ping_interval")
+        self.ping_timeout = seconds(ping_timeout, "ping_timeout")
+        self.close_timeout = seconds(close_timeout, "close_timeout")
+        self.logger = logger or logging.getLogger("embws.client" if self._client else "embws.server")
+        self.request = protocol.request if isinstance(protocol, ClientProtocol) else None
+        self.response = None
+        self.latency = 0.0
+        self._high, self._low = water_marks(max_queue, "max_queue")
+        self._cause = None
 
     @property
     def state(self) -> State:
@@ -341,6 +380,19 @@ class Pings(Generic[Waiter]):
         return waiters
 
 
+# -- The opening handshake --------------------------------------------------------------------------------------------
+
+
+def head_of_peer(protocol: Protocol) -> Union[None, Event, Violation]:
+    """The head of the peer's handshake, a Request or a Response; None as long as it is not complete, and the violation if
+    it never will be."""
+    try:
+        return next(iter(protocol.events()), None)
+    except Violation as failure:
+        failure.__traceback__ = None
+        return failure
+
+
 # -- The server's answer ----------------------------------------------------------------------------------------------
 
 
@@ -451,3 +503,15 @@ def answer(protocol: ServerProtocol, response: Response, server_header: Optional
         plain = protocol.request is not None and not protocol.request.upgrade
         protocol.reject(response.status_code, response.body, headers, close=not (plain and serving))
     return response.status_code != 101 and not protocol.close_expected()
+
+
+def answer_or_fail(
+    protocol: ServerProtocol, response: Response, server_header: Optional[str], serving: bool, logger: Logger
+) -> Tuple[Response, bool]:
+    """The same, with what was sent: another response if this one, which is the user's, cannot be."""
+    try:
+        return response, answer(protocol, response, server_header, serving)
+    except Exception:
+        logger.error("the response cannot be sent", exc_info=True)
+        response = failed_response()
+        return response, answer(protocol, response, server_header, serving)

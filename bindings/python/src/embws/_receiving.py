@@ -116,7 +116,7 @@ class Receiving(Received):
     def buffer_updated(self, nbytes: int) -> None:
         """Takes the first ``nbytes`` bytes of get_buffer(). Raises as receive_data() does, and ValueError."""
         if type(nbytes) is not int:
-            raise TypeError(f"nbytes must be int, not {type(nbytes).__name__}")
+            wrong_type(nbytes, "nbytes", "int")
         if not 0 <= nbytes <= IN_SIZE:
             raise ValueError(f"nbytes is {nbytes}; get_buffer() has {IN_SIZE} bytes")
         if (found := self._feed(local.inbox, nbytes)) is not None:

@@ -8,7 +8,7 @@ from ctypes import c_char_p, c_void_p
 from typing import Any, Callable, Final, List, Optional, Union
 
 from . import _library as abi
-from ._arguments import bytes_like, text_or_bytes, utf8
+from ._arguments import bytes_like, flag, text_or_bytes, utf8, wrong_type
 from ._library import FIN, lib
 from ._receiving import Receiving
 from ._scratch import OUT_LENGTH, OUT_SIZE, RESULTS, RESULTS_AT, Scratch, borrowed, local
@@ -104,7 +104,7 @@ class Sending(Receiving):
         if fin is True:
             opcode |= FIN
         elif fin is not False:
-            raise TypeError(f"fin must be bool, not {type(fin).__name__}")
+            wrong_type(fin, "fin", "bool")
         if (frame := self._frame(opcode, payload, n)) is not None:
             self._out.append(frame)
 
@@ -156,9 +156,7 @@ class Sending(Receiving):
 
     def _send_large(self, scratch: Scratch, opcode: int, fin: bool, payload: bytes) -> None:
         """Sends one frame whose payload is not copied by a server, and is masked piece by piece by a client."""
-        if fin is not True and fin is not False:
-            raise TypeError(f"fin must be bool, not {type(fin).__name__}")
-        n, last = len(payload), int(fin)
+        n, last = len(payload), int(flag(fin, "fin"))
         scratch.number.value = n
         self._sent(scratch, _send_header(self._argument, scratch.io_address, opcode, last, scratch.number))
         if not self._client:

@@ -9,7 +9,7 @@ import socket
 from typing import Any, AsyncIterator, Callable, Generator, Optional, Sequence, Type
 
 from .._arguments import function, headers_of, no_compression, no_proxy
-from .._connection import SOFTWARE, Limit, check_tls, seconds, software_field
+from .._connection import SOFTWARE, Limit, check_tls, head_of_peer, seconds, software_field
 from ..exceptions import InvalidHandshake, InvalidStatus, Violation
 from ..http import HeadersLike, Request, Response
 from ..protocol import ClientProtocol
@@ -30,7 +30,6 @@ class ClientConnection(Connection):
     def __init__(self, protocol: ClientProtocol, **settings: Any) -> None:
         super().__init__(protocol, **settings)
         self._answer: asyncio.Future[None] = self.loop.create_future()
-        self.request = protocol.request
 
     async def __aenter__(self) -> "ClientConnection":
         return self
@@ -47,16 +46,14 @@ class ClientConnection(Connection):
         self._flush()
 
     def _handshake(self) -> bool:
-        try:
-            event = next(self.protocol.events(), None)
-        except Violation as failure:
-            failure.__traceback__ = None
-            self._handshake_failed(failure)
+        head = head_of_peer(self.protocol)
+        if isinstance(head, Violation):
+            self._handshake_failed(head)
             return False
-        if event is None:
+        if head is None:
             return False
-        assert isinstance(event, Response)
-        self.response = event
+        assert isinstance(head, Response)
+        self.response = head
         self._opened()
         if not self._answer.done():
             self._answer.set_result(None)

@@ -16,11 +16,12 @@ from .._connection import (
     Limit,
     Negotiation,
     Origins,
-    answer,
+    answer_or_fail,
     check_close,
     check_response,
     check_settings,
     failed_response,
+    head_of_peer,
     respond,
     seconds,
     software_field,
@@ -99,20 +100,17 @@ class ServerConnection(Connection):
     def _handshake(self) -> bool:
         if self.request is not None:
             return False  # what follows the request is for later
-        try:
-            event = next(self.protocol.events(), None)
-        except Violation as failure:
-            failure.__traceback__ = None
-            self.logger.info("opening handshake failed: %s", failure)
+        head = head_of_peer(self.protocol)
+        if isinstance(head, Violation):
+            self.logger.info("opening handshake failed: %s", head)
             self._flush()
             self._end()
-            return False
-        if event is not None:
-            assert isinstance(event, Request)
-            self.request = event
+        elif head is not None:
+            assert isinstance(head, Request)
+            self.request = head
             self._full = True  # what follows is for later, and is not to pile up until then
             self._regulate()
-            self._task = self.loop.create_task(self._run(event))
+            self._task = self.loop.create_task(self._run(head))
             self.server._tasks.add(self._task)
             self._task.add_done_callback(self.server._tasks.discard)
         return False
@@ -130,12 +128,7 @@ class ServerConnection(Connection):
         if response.status_code == 101 and not self.server.is_serving():
             response = respond(503, "Server is shutting down.\n")
         serving = self.server.is_serving()
-        try:
-            another = answer(self.protocol, response, terms.server_header, serving)
-        except Exception:
-            self.logger.error("the response cannot be sent", exc_info=True)
-            response = failed_response()
-            another = answer(self.protocol, response, terms.server_header, serving)
+        response, another = answer_or_fail(self.protocol, response, terms.server_header, serving, self.logger)
         if self._open_timer is not None:
             self._open_timer.cancel()
             self._open_timer = None

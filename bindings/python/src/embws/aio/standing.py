@@ -4,43 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import collections
-import logging
 import uuid
-from typing import Any, Deque, List, Optional, Union, cast
+from typing import Any, Deque, List, Optional, cast
 
-from .._connection import NO_LIMIT, SMALL, Asked, Held, Limit, Message, Pings, interval, seconds, water_marks
+from .._connection import NO_LIMIT, SMALL, Asked, Held, Limit, Logger, Message, Pings, water_marks
 from .._parts import Parts
-from ..http import Request, Response
 from ..protocol import BytesLike, Protocol
 
 __all__ = ["Logger", "Standing"]
 
 MOST = 2**31 - 1
 
-Logger = Union[logging.Logger, "logging.LoggerAdapter[Any]"]
-
 
 class Standing(Asked, asyncio.BufferedProtocol):
     """The state of a connection, and what can be asked of it. Receiving, Sending and Connection build on each other."""
 
-    _client = False
-
-    #: The codec of this connection.
-    protocol: Protocol
     #: The transport under it.
     transport: asyncio.Transport
-    #: The request of the handshake.
-    request: Optional[Request]
-    #: The response of the handshake.
-    response: Optional[Response]
-    #: Seconds that the last Ping took to be answered; 0 as long as none was.
-    latency: float
-    #: Seconds from one Ping of keepalive to the next; None for no keepalive.
-    ping_interval: Optional[float]
-    #: Seconds that a Pong of keepalive may take; None for as many as it likes.
-    ping_timeout: Optional[float]
-    #: Seconds that the closing handshake may take; None for as many as it likes.
-    close_timeout: Optional[float]
     #: The event loop that it belongs to.
     loop: asyncio.AbstractEventLoop
 
@@ -55,16 +35,9 @@ class Standing(Asked, asyncio.BufferedProtocol):
         write_limit: Limit = 2**15,
         logger: Optional[Logger] = None,
     ) -> None:
-        self.protocol = protocol
-        self.ping_interval = interval(ping_interval, "ping_interval")
-        self.ping_timeout = seconds(ping_timeout, "ping_timeout")
-        self.close_timeout = seconds(close_timeout, "close_timeout")
-        self.logger: Logger = logger or logging.getLogger("embws.client" if self._client else "embws.server")
+        super().__init__(protocol, ping_interval, ping_timeout, close_timeout, max_queue, logger)
         self.loop = asyncio.get_running_loop()
-        self.request = self.response = None
-        self.latency = 0.0
         self._id: Optional[uuid.UUID] = None
-        self._high, self._low = water_marks(max_queue, "max_queue")
         self._write_high, self._write_low = water_marks(write_limit, "write_limit")
         self._limited = self._write_high != NO_LIMIT  # send() waits
         # Receiving
@@ -99,7 +72,6 @@ class Standing(Asked, asyncio.BufferedProtocol):
         self._ended = False  # none will be received
         self._close_timer: Optional[asyncio.TimerHandle] = None
         self._lost: asyncio.Future[None] = self.loop.create_future()
-        self._cause: Optional[BaseException] = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)

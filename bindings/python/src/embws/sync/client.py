@@ -9,7 +9,7 @@ import time
 from typing import Any, Callable, List, Optional, Sequence, Tuple, Type, Union
 
 from .._arguments import function, headers_of, no_compression, no_proxy
-from .._connection import SOFTWARE, Limit, check_settings, check_tls, seconds, software_field
+from .._connection import SOFTWARE, Limit, check_settings, check_tls, head_of_peer, seconds, software_field
 from ..exceptions import InvalidHandshake, Violation
 from ..http import HeadersLike, Response
 from ..protocol import ClientProtocol
@@ -54,16 +54,14 @@ class ClientConnection(Connection):
     _failure: Optional[Violation] = None
 
     def _handshake(self) -> bool:
-        try:
-            event = next(iter(self.protocol.events()), None)
-        except Violation as failure:
-            failure.__traceback__ = None
-            self._failure = failure
+        head = head_of_peer(self.protocol)
+        if isinstance(head, Violation):
+            self._failure = head
             return False
-        if event is None:
+        if head is None:
             return False
-        assert isinstance(event, Response)
-        self.response = event
+        assert isinstance(head, Response)
+        self.response = head
         self._opened()
         self._start_keeper()
         return True

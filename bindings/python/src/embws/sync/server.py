@@ -19,11 +19,12 @@ from .._connection import (
     Limit,
     Negotiation,
     Origins,
-    answer,
+    answer_or_fail,
     check_close,
     check_response,
     check_settings,
     failed_response,
+    head_of_peer,
     respond,
     seconds,
     software_field,
@@ -115,12 +116,7 @@ class ServerConnection(Connection):
                 except RuntimeError as error:
                     self.logger.error("cannot keep a connection: %s", error)
                     response = respond(503, "Server is overloaded.\n")
-        try:
-            another = answer(self.protocol, response, server_header, serving())
-        except Exception:
-            self.logger.error("the response cannot be sent", exc_info=True)
-            response = failed_response()
-            another = answer(self.protocol, response, server_header, serving())
+        response, another = answer_or_fail(self.protocol, response, server_header, serving(), self.logger)
         if another:
             self.logger.debug("request answered (%d)", response.status_code)
             self._flush()
@@ -156,17 +152,14 @@ class ServerConnection(Connection):
     def _handshake(self) -> bool:
         if self.request is not None:
             return False  # what follows the request is for later
-        try:
-            event = next(iter(self.protocol.events()), None)
-        except Violation as failure:
-            failure.__traceback__ = None
-            self.logger.info("opening handshake failed: %s", failure)
+        head = head_of_peer(self.protocol)
+        if isinstance(head, Violation):
+            self.logger.info("opening handshake failed: %s", head)
             self._flush()
             self._end()
-            return False
-        if event is not None:
-            assert isinstance(event, Request)
-            self.request = event
+        elif head is not None:
+            assert isinstance(head, Request)
+            self.request = head
         return False
 
     def _respond(

@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 import collections
-import logging
 import socket
 import threading
 import uuid
-from typing import Any, Deque, Dict, List, Optional, Set, Union
+from typing import Any, Deque, Dict, List, Optional, Set
 
-from .._connection import Asked, Held, Limit, Message, Pings, interval, seconds, water_marks
+from .._connection import Asked, Held, Limit, Logger, Message, Pings
 from .._parts import Parts
-from ..http import Request, Response
-from ..protocol import ClientProtocol, Protocol
+from ..protocol import Protocol
 from ._socket import Transport
 
 __all__ = ["Logger", "Standing"]
-
-Logger = Union[logging.Logger, "logging.LoggerAdapter[Any]"]
 
 
 class Standing(Asked):
     """The state of a connection, and what can be asked of it. Waiting, Receiving, Sending and Connection build on each
     other."""
-
-    _client = False
 
     def __init__(
         self,
@@ -37,26 +31,11 @@ class Standing(Asked):
         max_queue: Limit = 16,
         logger: Optional[Logger] = None,
     ) -> None:
-        #: The codec of this connection.
-        self.protocol = protocol
+        super().__init__(protocol, ping_interval, ping_timeout, close_timeout, max_queue, logger)
         #: The socket under it.
         self.socket = sock
-        #: Seconds from one Ping of keepalive to the next; None for no keepalive.
-        self.ping_interval: Optional[float] = interval(ping_interval, "ping_interval")
-        #: Seconds that a Pong of keepalive may take; None for as many as it likes.
-        self.ping_timeout: Optional[float] = seconds(ping_timeout, "ping_timeout")
-        #: Seconds that the closing handshake may take; None for as many as it likes.
-        self.close_timeout: Optional[float] = seconds(close_timeout, "close_timeout")
-        self.logger: Logger = logger or logging.getLogger("embws.client" if self._client else "embws.server")
-        #: The request of the handshake.
-        self.request: Optional[Request] = protocol.request if isinstance(protocol, ClientProtocol) else None
-        #: The response of the handshake.
-        self.response: Optional[Response] = None
-        #: Seconds that the last Ping took to be answered; 0 as long as none was.
-        self.latency: float = 0.0
         #: A unique identifier, for logs.
         self.id: uuid.UUID = uuid.uuid4()
-        self._high, self._low = water_marks(max_queue, "max_queue")
         self._transport = Transport(sock)
         self._local_address, self._remote_address = _addresses(sock)
         self._lock = threading.Lock()  # for all of what follows, the protocol object and the socket
@@ -93,7 +72,6 @@ class Standing(Asked):
         self._ended = False  # none will be received
         self._lost = False  # the transport has ended
         self._close_at: Optional[float] = None  # when the transport is dropped
-        self._cause: Optional[BaseException] = None
         self._keeper: Optional[threading.Thread] = None
         self._keeper_idle = False  # it has nothing to do as long as the receiver waits
         self._keeper_saw = -1  # what _taken was when it looked last
