@@ -13,6 +13,7 @@ import pytest
 import embws
 from conftest import Run
 from embws import ClientProtocol, ServerProtocol
+from embws._scratch import Scratch
 from wire import TEXT, frame
 
 THREADS = 8
@@ -100,6 +101,44 @@ def test_one_object_that_passes_from_thread_to_thread(fast_switches: None) -> No
     for thread in threads:
         thread.join(SECONDS)
         assert not thread.is_alive()
+
+
+@pytest.mark.parametrize("how", ["receive_data", "get_buffer"])
+def test_a_finalizer_may_come_while_a_thread_gets_its_memory(how: str) -> None:
+    """A collection can come between any two steps of the first call on a thread, and its finalizers use protocol objects."""
+    steps, got = 0, []
+
+    def trace(frame_: Any, event: str, argument: Any) -> Any:
+        nonlocal steps
+        if frame_.f_code is Scratch.__init__.__code__:
+            steps += 1
+            other = ServerProtocol(handshake=False)
+            receive(other, frame(TEXT, b"other"))
+            other.send_text("other")
+            assert (list(other.messages()), other.data_to_send()) == (["other"], b"\x81\x05other")
+            return trace
+        return None
+
+    def receive(protocol: ServerProtocol, data: bytes) -> None:
+        if how == "receive_data":
+            protocol.receive_data(data)
+        else:
+            protocol.get_buffer()[: len(data)] = data
+            protocol.buffer_updated(len(data))
+
+    def work() -> None:
+        protocol = ServerProtocol(handshake=False)
+        sys.settrace(trace)
+        try:
+            receive(protocol, frame(TEXT, b"mine"))
+        finally:
+            sys.settrace(None)
+        protocol.send_text("mine")
+        got.extend([*protocol.messages(), protocol.data_to_send()])
+
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(work).result(SECONDS)
+    assert got == ["mine", b"\x81\x04mine"] and steps > 10
 
 
 def test_two_threads_take_turns_with_a_lock(fast_switches: None) -> None:

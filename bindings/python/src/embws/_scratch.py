@@ -104,15 +104,29 @@ assert IO.control_length.offset + 4 == RESULTS_AT + RESULTS.size == CONTROL_AT
 assert RESULTS_AT + COMMON.size == sizeof(IO) + EVENT_SIZE - 2
 
 
+class _Own:
+    """Memory of the thread that asks, made when it asks first. A finalizer or a signal handler can come while it is being
+    made, and asks for the same: what is ready first stays, so that one thread never has two. (An instance's own attributes
+    come before this one of its class, which costs nothing from then on.)"""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, local: Any, owner: type) -> Scratch:
+        made = Scratch()
+        kept: Scratch = local.__dict__.setdefault(self._name, made)
+        return kept
+
+
 class _Local(threading.local):
     """Each thread's own."""
 
-    def __init__(self) -> None:
-        self.scratch = Scratch()
-        self.inbox = Scratch()
+    #: The scratch memory of this thread.
+    scratch = _Own()
+    #: The memory that get_buffer() gives.
+    inbox = _Own()
 
 
-#: ``local.scratch`` is the scratch memory of this thread, and ``local.inbox`` that of get_buffer().
 local = _Local()
 
 
