@@ -220,7 +220,7 @@ class Received(Standing):
 
     def _assemble(self, payload: Payload, kind: int, flags: int) -> Optional[Message]:
         """Puts a message together, in one buffer that becomes the message: BytesIO gives it away without a copy."""
-        if flags & 15 == 15:
+        if flags & abi.WHOLE_MESSAGE == abi.WHOLE_MESSAGE:
             self._skip = False
             return str(payload, "utf-8") if kind == abi.TEXT else bytes(payload)
         if flags & abi.MESSAGE_START:

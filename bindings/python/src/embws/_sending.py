@@ -18,6 +18,9 @@ __all__ = ["Sending"]
 
 #: From this length on, in bytes, a server's payload is sent from where it lies.
 LARGE = 16 * 1024
+#: Up to this length, in bytes, a message that leaves alone is one piece with its header: a copy costs less than a second
+#: piece to be written.
+ONE_PIECE = 64 * 1024
 
 _send = lib.embws_session_send
 _send_frame = lib.embws_session_send_frame
@@ -118,7 +121,7 @@ class Sending(Receiving):
         else:
             return None
         n = len(payload)
-        if n > LARGE or self._out or self._eof:
+        if n > ONE_PIECE or self._out or self._eof:
             return None
         frame = self._frame(opcode, payload, n)
         return self.data_to_send() if frame is None else frame

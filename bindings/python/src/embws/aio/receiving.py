@@ -129,7 +129,8 @@ class Receiving(Standing):
             receiver.set_result(None)
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        return local.inbox.in_view  # as that of the protocol object
+        inbox = self._inbox = local.inbox  # as that of the protocol object
+        return inbox.in_view
 
     def buffer_updated(self, nbytes: int) -> None:
         if self._ended:
@@ -140,7 +141,7 @@ class Receiving(Standing):
             if len(self._held) > SMALL:
                 self._release()
             return
-        found = protocol._feed(local.inbox, nbytes)
+        found = protocol._feed(self._inbox, nbytes)
         if found is None or protocol._pending or self.response is None or self._parts is not None:
             if found is not None:
                 protocol._pending.append(found)

@@ -9,6 +9,7 @@ from typing import Any, Deque, List, Optional, cast
 
 from .._connection import NO_LIMIT, SMALL, Asked, Held, Limit, Logger, Message, Pings, water_marks
 from .._parts import Parts
+from .._scratch import local
 from ..protocol import BytesLike, Protocol
 
 __all__ = ["Logger", "Standing"]
@@ -42,6 +43,7 @@ class Standing(Asked, asyncio.BufferedProtocol):
         self._limited = self._write_high != NO_LIMIT  # send() waits
         # Receiving
         self._messages: Deque[Message] = collections.deque()
+        self._inbox = local.inbox  # the memory that get_buffer() has given last
         self._receiver: Optional[asyncio.Future[None]] = None  # who waits in recv()
         self._streaming = False  # recv_streaming() was begun, and has not ended
         self._parts: Optional[Parts] = None  # of the message that it gives
