@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import marshal
 from operator import length_hint
-from typing import Any, Final, List, Optional, Tuple, Union
+from typing import Any, Final, List, Optional, Union
 
 from . import _library as abi
 from ._arguments import view_of, wrong_type
@@ -18,7 +18,6 @@ from ._scratch import (
     IN_SIZE,
     INPUT,
     INPUT_AT,
-    LONGEST,
     ONE_AND_OPEN,
     RESULTS,
     RESULTS_AT,
@@ -42,15 +41,6 @@ _unpack_results = RESULTS.unpack_from
 _unpack_common = COMMON.unpack_from
 _pack_input = INPUT.pack_into
 _unpack_event = EVENT.unpack_from
-
-
-def _piece(scratch: Scratch, n: int) -> Optional[Tuple[memoryview, int, int]]:
-    """The payload, where it lies, the kind and the flags of what a call has found in n bytes, if that is all there is to
-    tell: a piece of a message, or a long one."""
-    eaten, out_length, where, rest, start, length, kind, flags = _unpack_common(scratch.io_view, RESULTS_AT)
-    if where == ONE_AND_OPEN and rest == 0 and kind < 3 and eaten == n and out_length == 0:
-        return scratch.in_view[start : start + length], kind, flags
-    return None
 
 
 class Receiving(Received):
@@ -143,31 +133,33 @@ class Receiving(Received):
         status = _receive_batch(self._argument, scratch.batch_address, None, n)
         if status == _BATCH:
             return _loads(scratch.list_view)  # type: ignore[no-any-return]
-        if n > LONGEST and status == abi.OK and (piece := _piece(scratch, n)) is not None:
-            payload, kind, flags = piece
-            if flags & abi.WHOLE_MESSAGE == abi.WHOLE_MESSAGE:
-                return [str(payload, "utf-8") if kind == abi.TEXT else payload.tobytes()]
-        self._take_all(scratch, n, status)
-        return None
+        return self._take_all(scratch, n, status, give=True)
 
-    def _take_all(self, scratch: Scratch, n: int, status: int) -> None:
-        """Takes the results of a call with n bytes, and goes on until all of them were looked at."""
+    def _take_all(self, scratch: Scratch, n: int, status: int, give: bool = False) -> Optional[List[Message]]:
+        """Takes the results of a call with n bytes, and goes on until all of them were looked at. With ``give`` a long
+        message, if there is nothing else, is returned; else it is pending, as what it is for views()."""
         if n == 0:
-            return
-        if status == abi.OK and (piece := _piece(scratch, n)) is not None:
-            payload, kind, flags = piece
-            if self._parts is None or self._pending or flags & abi.MESSAGE_START or length_hint(self._left):
-                self._pending.append((payload.tobytes(), kind, flags, 0))
-                return
-            self._parts.write(payload)  # where messages() would have put it, with one copy less
-            if flags & abi.MESSAGE_END:
-                whole, self._parts = self._parts.getvalue(), None
-                self._pending.append([whole.decode() if kind == abi.TEXT else whole])
-            return
+            return None
+        if status == abi.OK:
+            eaten, out_length, where, rest, start, length, kind, flags = _unpack_common(scratch.io_view, RESULTS_AT)
+            if where == ONE_AND_OPEN and rest == 0 and kind < 3 and eaten == n and out_length == 0:
+                # A piece of a message, or a long one.
+                view = scratch.in_view[start : start + length]
+                if give and flags & abi.WHOLE_MESSAGE == abi.WHOLE_MESSAGE:
+                    return [str(view, "utf-8") if kind == abi.TEXT else view.tobytes()]
+                if self._parts is None or self._pending or flags & abi.MESSAGE_START or length_hint(self._left):
+                    self._pending.append((view.tobytes(), kind, flags, 0))
+                    return None
+                self._parts.write(view)  # where messages() would have put it, with one copy less
+                if flags & abi.MESSAGE_END:
+                    whole, self._parts = self._parts.getvalue(), None
+                    self._pending.append([whole.decode() if kind == abi.TEXT else whole])
+                return None
         at = self._take(scratch, scratch.in_view, 0, n, status)
         while at < n:
             _pack_input(scratch.io_view, INPUT_AT, scratch.in_address + at, n - at)
             at = self._take(scratch, scratch.in_view, at, n, _receive(self._argument, scratch.io_address))
+        return None
 
     def _take(self, scratch: Scratch, memory: memoryview, at: int, n: int, status: int) -> int:
         """Takes the results of a call with the input from ``at`` to ``n`` in ``memory``; returns where to go on, or n."""
