@@ -621,6 +621,22 @@ def test_iterators_that_live_side_by_side_lose_nothing(how: str) -> None:
     assert [text.strip("b'") for text in got] == ["1", "2", "3", "4", "5"]
 
 
+@pytest.mark.parametrize("text", [False, True])
+@pytest.mark.parametrize("size", [8192, 8193, 8194, 65_536, 131_058])
+def test_a_long_message_in_one_read_keeps_its_place(size: int, text: bool) -> None:
+    """It goes another way than short ones and pieces do, and must not overtake them. 131,058 bytes are the most for one
+    read into get_buffer(); a text ends with a character of two bytes."""
+    protocol = ServerProtocol(handshake=False)
+    payload = b"x" * (size - 2) + "é".encode()
+    long = frame(TEXT if text else BINARY, payload)
+    reads = [frame(BINARY, b"part", fin=False), frame(CONTINUATION, b" and rest"), long, frame(BINARY, b"short"), long]
+    for data in reads:
+        protocol.get_buffer()[: len(data)] = data
+        protocol.buffer_updated(len(data))
+    whole = payload.decode() if text else payload
+    assert list(protocol.messages()) == [b"part and rest", whole, b"short", whole]
+
+
 @pytest.mark.parametrize("how", ["events", "views"])
 def test_what_messages_has_put_together_begins_what_events_gives(how: str) -> None:
     protocol = ServerProtocol(handshake=False)
