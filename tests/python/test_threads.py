@@ -12,9 +12,9 @@ import pytest
 
 import embws
 from conftest import Run
-from embws import ClientProtocol, ServerProtocol
+from embws import ClientProtocol, ServerProtocol, _receiving
 from embws._scratch import Scratch
-from wire import TEXT, frame
+from wire import BINARY, TEXT, frame
 
 THREADS = 8
 SECONDS = 50
@@ -139,6 +139,38 @@ def test_a_finalizer_may_come_while_a_thread_gets_its_memory(how: str) -> None:
     with ThreadPoolExecutor(1) as pool:
         pool.submit(work).result(SECONDS)
     assert got == ["mine", b"\x81\x04mine"] and steps > 10
+
+
+@pytest.mark.parametrize("size", [4, 70_000])
+@pytest.mark.parametrize("finish", [True, False])
+def test_a_finalizer_may_receive_while_buffer_updated_takes_what_came(size: int, finish: bool) -> None:
+    """At each step of it another protocol object gets memory, and receives there."""
+    steps, others = 0, []
+
+    def feed(protocol: ServerProtocol, data: bytes) -> None:
+        protocol.get_buffer()[: len(data)] = data
+        protocol.buffer_updated(len(data))
+
+    def trace(frame_: Any, event: str, argument: Any) -> Any:
+        nonlocal steps
+        if frame_.f_code.co_filename == _receiving.__file__ and frame_.f_code.co_name.startswith("_"):
+            steps += 1
+            other = ServerProtocol(handshake=False)
+            feed(other, frame(BINARY, b"X" * size))
+            others.append(list(other.messages()))
+            return trace
+        return None
+
+    protocol = ServerProtocol(handshake=False)
+    for data in [frame(BINARY, b"A" * size, fin=finish)] + [frame(0, b"A" * size)] * (not finish):
+        protocol.get_buffer()[: len(data)] = data
+        sys.settrace(trace)
+        try:
+            protocol.buffer_updated(len(data))
+        finally:
+            sys.settrace(None)
+    assert list(protocol.messages()) == [b"A" * size * (1 if finish else 2)]
+    assert steps > 4 and others == [[b"X" * size]] * steps
 
 
 def test_two_threads_take_turns_with_a_lock(fast_switches: None) -> None:

@@ -23,6 +23,7 @@ from ._scratch import (
     RESULTS_AT,
     Scratch,
     borrowed,
+    inbox,
     local,
 )
 from ._standing import BytesLike, State
@@ -111,7 +112,7 @@ class Receiving(Received):
     def get_buffer(self, sizehint: int = -1) -> memoryview:
         """Memory to receive into, 128 KiB whatever the hint, without a copy: then call buffer_updated(), on the same thread,
         before anything else is received there. It belongs to the thread. (That is what asyncio.BufferedProtocol does.)"""
-        return local.inbox.in_view
+        return inbox().in_view
 
     def buffer_updated(self, nbytes: int) -> None:
         """Takes the first ``nbytes`` bytes of get_buffer(). Raises as receive_data() does, and ValueError."""
@@ -119,8 +120,13 @@ class Receiving(Received):
             wrong_type(nbytes, "nbytes", "int")
         if not 0 <= nbytes <= IN_SIZE:
             raise ValueError(f"nbytes is {nbytes}; get_buffer() has {IN_SIZE} bytes")
-        if (found := self._feed(local.inbox, nbytes)) is not None:
-            self._pending.append(found)
+        memory = inbox()
+        try:
+            memory.busy = True
+            if (found := self._feed(memory, nbytes)) is not None:
+                self._pending.append(found)
+        finally:
+            memory.busy = False
 
     def _feed(self, scratch: Scratch, n: int) -> Optional[List[Message]]:
         """Takes the first n bytes of the scratch memory. If they are whole messages and nothing else, those are returned

@@ -124,10 +124,19 @@ class _Local(threading.local):
     #: The scratch memory of this thread.
     scratch = _Own()
     #: The memory that get_buffer() gives.
-    inbox = _Own()
+    inbox: Any = _Own()
 
 
 local = _Local()
+
+
+def inbox() -> Scratch:
+    """The thread's memory to receive into. While buffer_updated() takes what is in it, it is busy, and the thread gets
+    other memory: a finalizer or a signal handler that receives then leaves those bytes alone."""
+    memory: Scratch = local.inbox
+    if memory.busy:
+        memory = local.inbox = Scratch()
+    return memory
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ from typing import Any, AsyncIterator, List, Literal, Optional, Sized, overload
 
 from .._connection import HOLD_SECONDS, SMALL, UNREAD, Message, converted, received_pongs, take_messages
 from .._parts import Parts
-from .._scratch import local
+from .._scratch import inbox
 from ..exceptions import ConcurrencyError, ConnectionClosedOK
 from ..protocol import BytesLike
 from .standing import Standing
@@ -129,8 +129,8 @@ class Receiving(Standing):
             receiver.set_result(None)
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        inbox = self._inbox = local.inbox  # as that of the protocol object
-        return inbox.in_view
+        memory = self._inbox = inbox()  # as that of the protocol object
+        return memory.in_view
 
     def buffer_updated(self, nbytes: int) -> None:
         if self._ended:
@@ -141,7 +141,12 @@ class Receiving(Standing):
             if len(self._held) > SMALL:
                 self._release()
             return
-        found = protocol._feed(self._inbox, nbytes)
+        memory = self._inbox
+        try:
+            memory.busy = True
+            found = protocol._feed(memory, nbytes)
+        finally:
+            memory.busy = False
         if found is None or protocol._pending or self.response is None or self._parts is not None:
             if found is not None:
                 protocol._pending.append(found)
